@@ -1,0 +1,195 @@
+"""All errors that aiohttp-steps raises.
+
+```
+StepsError
+├── DefinitionError          a step, an input or a plugin is wrong as written
+├── RegistrationError        a plugin cannot be registered, or is not there
+├── PlanError                the steps are right, but no plan can be made of them
+│   ├── CycleError           they wait for each other            (.path)
+│   ├── UnknownNameError     a name that nobody provides         (.name, .nearest)
+│   └── DuplicateNameError   two owners of one name              (.name, .plugins)
+├── InputError               a value for an input is missing or wrong (.input, .expected)
+└── StepError                a step did not succeed, in a way that its author or the engine declares
+    ├── StepTimeoutError     it ran, or waited to start, too long (.limit_s, .waiting)
+    └── StepSkippedError     what it takes did not come          (.because_of)
+```
+
+Every error names what failed, where, and the remedy; the facts are attributes as well. The message of a
+`StepError` is meant for clients; of any other exception of a step clients see it only in debug mode.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class StepsError(Exception):
+    """Base of all errors of aiohttp-steps."""
+
+
+class DefinitionError(StepsError):
+    """A step, an input or a plugin is wrong as it is written; nothing of it was registered.
+
+    Attributes:
+        plugin: name of the plugin, `None` while a decorator runs.
+        step: name of the step or input, `None` if the plugin as a whole is wrong.
+        location: `file:line` of the definition, `None` if it has no source.
+    """
+
+    def __init__(
+        self, fault: str, *, plugin: str | None = None, step: str | None = None, location: str | None = None
+    ) -> None:
+        super().__init__(_describe(fault, plugin=plugin, step=step, location=location))
+        self.plugin = plugin
+        self.step = step
+        self.location = location
+        self.fault = fault
+
+
+class RegistrationError(StepsError):
+    """A plugin cannot be registered under this name, or is not registered.
+
+    Attributes:
+        plugin: name of the plugin.
+    """
+
+    def __init__(self, message: str, *, plugin: str) -> None:
+        super().__init__(message)
+        self.plugin = plugin
+
+
+class PlanError(StepsError):
+    """No plan can be made of these steps.
+
+    Attributes:
+        plugin, step, location: where the fault is, as in `DefinitionError`.
+        view: the view that was compiled, `None` for a handler without one.
+    """
+
+    def __init__(
+        self,
+        fault: str,
+        *,
+        plugin: str | None = None,
+        step: str | None = None,
+        location: str | None = None,
+        view: str | None = None,
+    ) -> None:
+        super().__init__(_describe(fault, plugin=plugin, step=step, location=location, view=view))
+        self.plugin = plugin
+        self.step = step
+        self.location = location
+        self.view = view
+
+
+class CycleError(PlanError):
+    """Steps wait for each other.
+
+    Attributes:
+        path: names of the steps, each waiting for the next; the first stands again at the end.
+    """
+
+    path: tuple[str, ...] = ()
+
+
+class UnknownNameError(PlanError):
+    """A step, view or handler names something that nobody provides.
+
+    Attributes:
+        name: the name that is not known.
+        nearest: the known name most like it, `None` if none is like it.
+    """
+
+    name: str = ""
+    nearest: str | None = None
+
+
+class DuplicateNameError(PlanError):
+    """Two plugins, or two functions of one plugin, claim one name.
+
+    Attributes:
+        name: the name.
+        plugins: names of both owners, in order of registration.
+    """
+
+    name: str = ""
+    plugins: tuple[str, ...] = ()
+
+
+class InputError(StepsError):
+    """A value for an input is missing, has the wrong type, or may not come from where it came.
+
+    Attributes:
+        input: name of the input.
+        expected: the type expected, as text.
+    """
+
+    def __init__(self, message: str, *, input: str, expected: str) -> None:  # noqa: A002 - the word of the domain
+        super().__init__(message)
+        self.input = input
+        self.expected = expected
+
+
+class StepError(StepsError):
+    """A step did not succeed, in a way that its author declares: raise it, or a subclass, in a step.
+
+    The message reaches the client, so it says nothing that a stranger may not read.
+
+    Attributes:
+        type: short name of the kind of failure, the `type` in the JSON answer; a class attribute.
+        status: HTTP status of the answer if the step was required; a class attribute.
+    """
+
+    type: str = "error"
+    status: int = 500
+
+
+class StepTimeoutError(StepError):
+    """A step ran longer than its `timeout`, or waited longer than its `queue_timeout` to start.
+
+    Not a `TimeoutError`: aiohttp would answer a bare 504 for that.
+
+    Attributes:
+        limit_s: the limit that was passed, in seconds.
+        waiting: `True` if the step had not started.
+    """
+
+    type = "timeout"
+    status = 504
+
+    def __init__(self, limit_s: float, *, waiting: bool) -> None:
+        doing = "waited to start" if waiting else "ran"
+        super().__init__(f"{doing} longer than {limit_s} s")
+        self.limit_s = limit_s
+        self.waiting = waiting
+
+
+class StepSkippedError(StepError):
+    """A step was not run, because a step or input that it takes gave no value.
+
+    Attributes:
+        because_of: name of that step or input.
+    """
+
+    type = "skipped"
+
+    def __init__(self, because_of: str) -> None:
+        super().__init__(f"skipped, because {because_of!r} gave no value")
+        self.because_of = because_of
+
+
+def _describe(fault: str, **where: str | None) -> str:
+    """Put the known places before the fault: `plugin 'git', step 'git_log' (log.py:12): ...`."""
+    location = where.pop("location", None)
+    named = ", ".join(f"{word} {name!r}" for word, name in where.items() if name is not None)
+    if location is not None:
+        named = f"{named} ({location})" if named else location
+    return f"{named}: {fault}" if named else fault
+
+
+def quote_all(names: Sequence[str]) -> str:
+    """List names for a message: `'a', 'b'`, or `none`."""
+    return ", ".join(map(repr, names)) or "none"

@@ -1,0 +1,211 @@
+"""The words of a step's author: `step`, `exclusive`, `hookimpl`.
+
+Owns the checking of options, each on its own. What a function's signature says is read when its plugin is
+registered; what steps say of each other is checked when a plan is compiled.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, overload
+
+import pluggy
+
+from aiohttp_steps.errors import DefinitionError
+from aiohttp_steps.types import MISSING, Exclusive, Location, OnDisconnect, StepOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+PROJECT_NAME = "aiohttp_steps"
+"""Pluggy's project name, and the group of entry points."""
+
+OPTIONS_ATTRIBUTE = "aiohttp_steps_options"
+"""Where `step` leaves its options on the function."""
+
+hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
+"""Marks an implementation of one of the hooks in `aiohttp_steps.hookspecs`; pluggy's own marker."""
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+def exclusive(key: str) -> Exclusive:
+    """Make the concurrency class of steps that never run at once for the same key.
+
+    Args:
+        key: a format string over inputs and steps: `"git:{project_path}"`.
+    """
+    return Exclusive(key)
+
+
+@overload
+def step(function: F, /) -> F: ...
+@overload
+def step(
+    *,
+    concurrency: Literal["gate", "sequential", "parallel"] | Exclusive = ...,
+    views: Sequence[str] = ...,
+    name: str | None = ...,
+    after: Sequence[str] = ...,
+    before: Sequence[str] = ...,
+    runner: str | None = ...,
+    timeout: float | None = ...,
+    queue_timeout: float | None = ...,
+    retry: Any = ...,
+    required: bool | None = ...,
+    default: Any = ...,
+    on_disconnect: OnDisconnect | None = ...,
+    share: Any = ...,
+    limit: int | None = ...,
+) -> Callable[[F], F]: ...
+
+
+def step(
+    function: F | None = None,
+    /,
+    *,
+    concurrency: Literal["gate", "sequential", "parallel"] | Exclusive = "sequential",
+    views: Sequence[str] = (),
+    name: str | None = None,
+    after: Sequence[str] = (),
+    before: Sequence[str] = (),
+    runner: str | None = None,
+    timeout: float | None = None,
+    queue_timeout: float | None = None,
+    retry: Any = None,
+    required: bool | None = None,
+    default: Any = MISSING,
+    on_disconnect: OnDisconnect | None = None,
+    share: Any = False,
+    limit: int | None = None,
+) -> F | Callable[[F], F]:
+    """Mark a function as a step; the function itself is returned unchanged.
+
+    The one positional parameter it may take is `request`. Its keyword-only parameters are its data
+    dependencies: names of other steps or of inputs; one with a default is optional.
+    May be combined with `@hookimpl(specname="step", tryfirst=True)` to move the plugin's step in the order.
+
+    Args:
+        concurrency: `"gate"`: runs before everything else and ends the request if it fails. `"sequential"`:
+            overlaps no other step of its request. `"parallel"`: may overlap others; a claim that you make.
+            `exclusive(key)`: sequential, and never while another request holds the key.
+        views: names of the views that the step joins. Without one it runs where a step or handler takes it.
+        name: the step's name; the function's name if `None`.
+        after: names of steps that must have ended before it starts, or `"plugin:NAME"` for all of a plugin's.
+            A name that is not there is satisfied.
+        before: the same, the other way round.
+        runner: where the body runs: `"loop"` (if `None`, for `async def`), `"thread"` (if `None`, for `def`),
+            `"inline"` (a `def` in the event loop, for what takes microseconds), or one that a plugin adds.
+        timeout: seconds that the body may run; `None`: no limit.
+        queue_timeout: seconds that it may wait to start, for a thread say; `None`: no limit.
+        required: whether its failure ends the request. `None`: yes, except for parallel steps and steps
+            with a default.
+        default: the value when it gives none; its failure is reported all the same.
+        on_disconnect: `"cancel"`: safe to stop at any point, which also lets `GET /views/{view}` run it.
+            `None`: that for parallel steps, `"finish"` for all others.
+        retry: comes with a later version; refused.
+        share: comes with a later version; refused.
+        limit: comes with a later version; refused.
+
+    Raises:
+        DefinitionError: an option is wrong, contradicts another, or comes with a later version.
+    """
+    later = {"retry": retry, "share": share or None, "limit": limit}
+
+    def mark(function: F) -> F:
+        options = StepOptions(
+            concurrency=concurrency,
+            views=_names(function, "views", views),
+            name=name,
+            after=_names(function, "after", after),
+            before=_names(function, "before", before),
+            runner=runner,
+            timeout=timeout,
+            queue_timeout=queue_timeout,
+            required=(concurrency != "parallel" and default is MISSING) if required is None else required,
+            default=default,
+            on_disconnect=on_disconnect or ("cancel" if concurrency == "parallel" else "finish"),
+        )
+        _check_options(function, options, required=required, on_disconnect=on_disconnect)
+        _refuse_later(function, later)
+        setattr(function, OPTIONS_ATTRIBUTE, options)
+        # A hookimpl below this decorator keeps its tryfirst and trylast.
+        below = getattr(function, f"{PROJECT_NAME}_impl", {})
+        hookimpl(
+            specname="step",
+            tryfirst=below.get("tryfirst", False),
+            trylast=below.get("trylast", False),
+        )(function)
+        return function
+
+    return mark if function is None else mark(function)
+
+
+def step_name(function: Callable[..., Any]) -> str:
+    """Return the name that `function` has as a step: the option `name`, else its own."""
+    options = getattr(function, OPTIONS_ATTRIBUTE, None)
+    return (options and options.name) or function.__name__
+
+
+def locate(function: Callable[..., Any]) -> Location:
+    """Return where `function` was written; below its decorators, as far as they say what they wrap."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    if code is None:
+        return Location(file=getattr(function, "__module__", None) or "<unknown>", line=0)
+    return Location(file=code.co_filename, line=code.co_firstlineno)
+
+
+def _names(function: Callable[..., Any], option: str, names: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise _wrong(function, f"{option}={names!r} is a string; write a list: {option}=[{names!r}]")
+    if not all(isinstance(name, str) and name for name in names):
+        raise _wrong(function, f"{option}={names!r} holds something that is no name; give strings")
+    return tuple(names)
+
+
+def _check_options(
+    function: Callable[..., Any], options: StepOptions, *, required: bool | None, on_disconnect: object
+) -> None:
+    kinds = ("gate", "sequential", "parallel")
+    if options.concurrency not in kinds and not isinstance(options.concurrency, Exclusive):
+        raise _wrong(
+            function,
+            f"concurrency={options.concurrency!r} is not known; "
+            "use 'gate', 'sequential', 'parallel' or exclusive('key')",
+        )
+    if options.name is not None and not str(options.name).isidentifier():
+        raise _wrong(function, f"name={options.name!r} is no identifier, so that no step can take it; rename it")
+    for option in ("timeout", "queue_timeout"):
+        seconds = getattr(options, option)
+        if seconds is not None and not _is_duration(seconds):
+            raise _wrong(function, f"{option}={seconds!r} is no time; give seconds above 0, or None for no limit")
+    if on_disconnect is not None and on_disconnect not in get_args(OnDisconnect):
+        raise _wrong(function, f"on_disconnect={on_disconnect!r} is not known; use 'cancel', 'finish' or 'detach'")
+    if required and options.default is not MISSING:
+        raise _wrong(function, "is required and has a default, which would never be used; keep one of the two")
+    if options.concurrency == "gate" and (not options.required or options.default is not MISSING):
+        raise _wrong(
+            function,
+            "a gate is always required and has no default, or it would fail open; "
+            "remove required=False and default, or use another concurrency class",
+        )
+
+
+def _is_duration(seconds: object) -> bool:
+    return (
+        isinstance(seconds, int | float)
+        and not isinstance(seconds, bool)
+        and math.isfinite(seconds)
+        and seconds > 0
+    )
+
+
+def _refuse_later(function: Callable[..., Any], later: dict[str, object]) -> None:
+    for option, value in later.items():
+        if value is not None:
+            raise _wrong(function, f"{option}={value!r} comes with a later version of aiohttp-steps; remove it for now")
+
+
+def _wrong(function: Callable[..., Any], fault: str) -> DefinitionError:
+    return DefinitionError(fault, step=getattr(function, "__name__", repr(function)), location=str(locate(function)))
