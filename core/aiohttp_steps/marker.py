@@ -13,16 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, overload
 import pluggy
 
 from aiohttp_steps.errors import DefinitionError
-from aiohttp_steps.types import MISSING, Exclusive, Location, OnDisconnect, StepOptions
+from aiohttp_steps.types import MISSING, OPTIONS_ATTRIBUTE, Exclusive, Location, OnDisconnect, StepOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 PROJECT_NAME = "aiohttp_steps"
 """Pluggy's project name, and the group of entry points."""
-
-OPTIONS_ATTRIBUTE = "aiohttp_steps_options"
-"""Where `step` leaves its options on the function."""
 
 hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
 """Marks an implementation of one of the hooks in `aiohttp_steps.hookspecs`; pluggy's own marker."""
@@ -175,15 +172,19 @@ def _check_options(
             "use 'gate', 'sequential', 'parallel' or exclusive('key')",
         )
     if options.name is not None and not str(options.name).isidentifier():
-        raise _wrong(function, f"name={options.name!r} is no identifier, so that no step can take it; rename it")
+        fault = f"name={options.name!r} is no identifier, so that no step can take it; rename it"
+        raise _wrong(function, fault)
     for option in ("timeout", "queue_timeout"):
         seconds = getattr(options, option)
         if seconds is not None and not _is_duration(seconds):
-            raise _wrong(function, f"{option}={seconds!r} is no time; give seconds above 0, or None for no limit")
+            fault = f"{option}={seconds!r} is no time; give seconds above 0, or None for no limit"
+            raise _wrong(function, fault)
     if on_disconnect is not None and on_disconnect not in get_args(OnDisconnect):
-        raise _wrong(function, f"on_disconnect={on_disconnect!r} is not known; use 'cancel', 'finish' or 'detach'")
+        fault = f"on_disconnect={on_disconnect!r} is not known; use 'cancel', 'finish' or 'detach'"
+        raise _wrong(function, fault)
     if required and options.default is not MISSING:
-        raise _wrong(function, "is required and has a default, which would never be used; keep one of the two")
+        fault = "is required and has a default, which would never be used; keep one of the two"
+        raise _wrong(function, fault)
     if options.concurrency == "gate" and (not options.required or options.default is not MISSING):
         raise _wrong(
             function,
@@ -204,8 +205,10 @@ def _is_duration(seconds: object) -> bool:
 def _refuse_later(function: Callable[..., Any], later: dict[str, object]) -> None:
     for option, value in later.items():
         if value is not None:
-            raise _wrong(function, f"{option}={value!r} comes with a later version of aiohttp-steps; remove it for now")
+            fault = f"{option}={value!r} comes with a later version of aiohttp-steps; remove it"
+            raise _wrong(function, fault)
 
 
 def _wrong(function: Callable[..., Any], fault: str) -> DefinitionError:
-    return DefinitionError(fault, step=getattr(function, "__name__", repr(function)), location=str(locate(function)))
+    name = getattr(function, "__name__", repr(function))
+    return DefinitionError(fault, step=name, location=str(locate(function)))

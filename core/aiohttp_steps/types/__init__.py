@@ -1,8 +1,12 @@
 """The words of the framework as types; nothing here runs anything."""
 
 from aiohttp_steps.types.inputs import Input, Source
+from aiohttp_steps.types.plan import Binding, Edge, InputNeed, Node, Plan, Tier, TierKind
+from aiohttp_steps.types.report import Ledger, Outcome, Report, Status, Timing
+from aiohttp_steps.types.running import Call, Runner, StepCall, StepMiddleware
 from aiohttp_steps.types.step import (
     MISSING,
+    OPTIONS_ATTRIBUTE,
     Dependency,
     Exclusive,
     Kind,
@@ -15,14 +19,31 @@ from aiohttp_steps.types.step import (
 
 __all__ = [
     "MISSING",
+    "OPTIONS_ATTRIBUTE",
+    "Binding",
+    "Call",
     "Dependency",
+    "Edge",
     "Exclusive",
     "Input",
+    "InputNeed",
     "Kind",
+    "Ledger",
     "Location",
     "Missing",
+    "Node",
     "OnDisconnect",
+    "Outcome",
+    "Plan",
+    "Report",
+    "Runner",
     "Source",
+    "Status",
     "Step",
+    "StepCall",
+    "StepMiddleware",
     "StepOptions",
+    "Tier",
+    "TierKind",
+    "Timing",
 ]

@@ -16,6 +16,10 @@ OnDisconnect = Literal["cancel", "finish", "detach"]
 """What becomes of a step when the client leaves."""
 
 
+OPTIONS_ATTRIBUTE = "aiohttp_steps_options"
+"""Where `step` leaves its options on the function."""
+
+
 class Missing(enum.Enum):
     """Type of `MISSING`: no value was given, where `None` is a value."""
 

@@ -1,0 +1,302 @@
+"""What a run leaves: `Outcome` of each step, `Timing` of all, and the `Report` that holds them."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from aiohttp_steps.errors import StepSkippedError
+from aiohttp_steps.types.step import MISSING, OPTIONS_ATTRIBUTE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+    from aiohttp_steps.types.plan import Node, Plan
+    from aiohttp_steps.types.step import Step
+
+T = TypeVar("T")
+
+
+class Status(enum.StrEnum):
+    """How one step ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+    NOT_STARTED = "not_started"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one step ended. Times are float seconds; those with a beginning count from the start of the run.
+
+    Attributes:
+        step: the step.
+        status: how it ended.
+        value: its result, or its default if it gave none; `MISSING` without either.
+        error: why it gave no result; `None` if it did, was cancelled or not started.
+        barrier_s: how long it was held back by a tier although all it takes was there.
+        queue_s: how long it waited to start once it might, for a thread say.
+        run_s: how long its body ran.
+        started_s: when the body started, `None` if it never did.
+        ended_s: when it ended, `None` if it never did.
+    """
+
+    step: Step
+    status: Status
+    value: Any
+    error: BaseException | None
+    barrier_s: float
+    queue_s: float
+    run_s: float
+    started_s: float | None
+    ended_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Times of a run as a whole, in float seconds.
+
+    Attributes:
+        wall_s: from its start to its end.
+        sum_s: all steps' own run times: what one after another would cost.
+        critical_path_s: run times along the critical path: what no parallelism can save.
+        critical_path: names of the steps on the longest chain of waiting, first to last.
+        idle_s: sum of the times that steps were held back by tiers.
+    """
+
+    wall_s: float
+    sum_s: float
+    critical_path_s: float
+    critical_path: tuple[str, ...]
+    idle_s: float
+
+
+class Ledger:
+    """What happened to each step of one run, by its position in the plan. The engine writes, `Report` reads.
+
+    Attributes:
+        plan: what ran.
+        values: results, `MISSING` where there is none.
+        errors: why there is none.
+        statuses: how a step ended, `None` for success and for what has not ended.
+        ready_at, started_at, ended_at: in the event loop's time, 0 for never.
+        began_at, finished_at: of the run.
+        failure: position of the required step that ended the run, `None` if none did.
+        answer: the response that ended the run early, `None` if none did.
+    """
+
+    __slots__ = (
+        "answer",
+        "began_at",
+        "ended_at",
+        "errors",
+        "failure",
+        "finished_at",
+        "plan",
+        "ready_at",
+        "started_at",
+        "statuses",
+        "values",
+    )
+
+    def __init__(self, plan: Plan, began_at: float) -> None:
+        size = len(plan.nodes)
+        self.plan = plan
+        self.values: list[Any] = [MISSING] * size
+        self.errors: list[BaseException | None] = [None] * size
+        self.statuses: list[Status | None] = [None] * size
+        self.ready_at = [0.0] * size
+        self.started_at = [0.0] * size
+        self.ended_at = [0.0] * size
+        self.began_at = self.finished_at = began_at
+        self.failure: int | None = None
+        self.answer: Any = None
+
+
+class Report:
+    """The outcomes of one run, in plan order.
+
+    `report["git_branch"]` is the value, or raises the step's error; `report[git_branch]`, with the function
+    itself, is typed with what it returns. Iterating gives the names.
+
+    Everything but the values is worked out when it is asked for: a request that looks at none pays for none.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    @property
+    def plan(self) -> Plan:
+        """What ran."""
+        return self._ledger.plan
+
+    @property
+    def view(self) -> str | None:
+        """The view that ran, `None` for a handler without one."""
+        return self._ledger.plan.view
+
+    @property
+    def answer(self) -> Any:
+        """The response with which a step ended the run, `None` if none did."""
+        return self._ledger.answer
+
+    @property
+    def failure(self) -> Outcome | None:
+        """The outcome of the required step whose failure ended the run, `None` if none did."""
+        index = self._ledger.failure
+        return None if index is None else self.outcomes[index]
+
+    @property
+    def completed(self) -> bool:
+        """Whether every step of the plan succeeded."""
+        ledger = self._ledger
+        return not any(ledger.statuses) and all(ledger.ended_at)
+
+    @cached_property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """How each step ended, in plan order."""
+        return tuple(_outcome_of(self._ledger, node) for node in self._ledger.plan.nodes)
+
+    @property
+    def errors(self) -> dict[str, BaseException]:
+        """Why steps gave no result, by name, in plan order; also of those whose default stands in."""
+        plan, errors = self._ledger.plan, self._ledger.errors
+        return {node.step.name: error for node in plan.nodes if (error := errors[node.index]) is not None}
+
+    @cached_property
+    def timing(self) -> Timing:
+        """Times of the run as a whole."""
+        return _timing_of(self._ledger, self.outcomes)
+
+    def outcome(self, key: str | Callable[..., Any]) -> Outcome:
+        """Return how one step ended.
+
+        Raises:
+            KeyError: it was not part of this run.
+        """
+        return self.outcomes[self._position(key)]
+
+    @overload
+    def __getitem__(self, key: str) -> Any: ...
+    @overload
+    def __getitem__(self, key: Callable[..., Coroutine[Any, Any, T]]) -> T: ...
+    @overload
+    def __getitem__(self, key: Callable[..., T]) -> T: ...
+    def __getitem__(self, key: str | Callable[..., Any]) -> Any:
+        """Return a step's value, or its default if it failed.
+
+        Raises:
+            KeyError: it was not part of this run.
+            BaseException: what the step raised; `StepSkippedError` if it was cancelled or not started.
+        """
+        position = self._position(key)
+        ledger = self._ledger
+        value = ledger.values[position]
+        if value is not MISSING:
+            return value
+        error = ledger.errors[position]
+        if error is not None:
+            raise error
+        # Cancelled or never started: the run ended first.
+        failure = ledger.failure
+        because_of = "the run" if failure is None else ledger.plan.nodes[failure].step.name
+        raise StepSkippedError(because_of)
+
+    def __contains__(self, key: object) -> bool:
+        """Tell whether a step was part of this run, however it ended."""
+        return _name_of(key) in self._ledger.plan.index
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(node.step.name for node in self._ledger.plan.nodes)
+
+    def __len__(self) -> int:
+        return len(self._ledger.plan.nodes)
+
+    def raise_for_failure(self) -> None:
+        """Raise the error of the required step that ended the run, if one did.
+
+        Raises:
+            BaseException: what that step raised.
+        """
+        index = self._ledger.failure
+        if index is not None:
+            raise self._ledger.errors[index] or StepSkippedError(self._ledger.plan.nodes[index].step.name)
+
+    def _position(self, key: str | Callable[..., Any]) -> int:
+        name = _name_of(key)
+        try:
+            return self._ledger.plan.index[name]
+        except KeyError:
+            known = ", ".join(self) or "none"
+            message = f"step {name!r} was not part of this run of view {self.view!r}; its steps: {known}"
+            raise KeyError(message) from None
+
+    def __repr__(self) -> str:
+        return f"<Report of view {self.view!r}: {len(self)} steps, completed={self.completed}>"
+
+
+def _name_of(key: object) -> str:
+    if isinstance(key, str):
+        return key
+    options = getattr(key, OPTIONS_ATTRIBUTE, None)
+    return (options and options.name) or getattr(key, "__name__", "")
+
+
+def _outcome_of(ledger: Ledger, node: Node) -> Outcome:
+    index = node.index
+    began, ended = ledger.began_at, ledger.ended_at[index]
+    # A skipped step has an end, but no body that started.
+    started = ledger.started_at[index]
+    ready = ledger.ready_at[index] or ended
+    status = ledger.statuses[index] or (Status.SUCCEEDED if ended else Status.NOT_STARTED)
+    free_at = max((ledger.ended_at[edge.source] for edge in node.edges), default=0.0) or began
+    return Outcome(
+        step=node.step,
+        status=status,
+        value=ledger.values[index],
+        error=ledger.errors[index],
+        barrier_s=max(0.0, ready - free_at) if ready else 0.0,
+        queue_s=max(0.0, (started or ended) - ready) if ready else 0.0,
+        run_s=ended - started if started and ended else 0.0,
+        started_s=started - began if started else None,
+        ended_s=ended - began if ended else None,
+    )
+
+
+def _timing_of(ledger: Ledger, outcomes: tuple[Outcome, ...]) -> Timing:
+    path = _critical_path(ledger.plan, outcomes)
+    return Timing(
+        wall_s=ledger.finished_at - ledger.began_at,
+        sum_s=sum(outcome.run_s for outcome in outcomes),
+        critical_path_s=sum(outcomes[index].run_s for index in path),
+        critical_path=tuple(outcomes[index].step.name for index in path),
+        idle_s=sum(outcome.barrier_s for outcome in outcomes),
+    )
+
+
+def _critical_path(plan: Plan, outcomes: tuple[Outcome, ...]) -> list[int]:
+    """Walk back from the step that ended last, each time to the one whose end let it start."""
+
+    def end(index: int) -> float:
+        return outcomes[index].ended_s or 0.0
+
+    def last_of(indexes: list[int]) -> int | None:
+        ran = [index for index in indexes if outcomes[index].started_s is not None]
+        # On a tie the earlier in the plan, so that the path does not depend on chance.
+        return max(ran, key=lambda index: (end(index), -index), default=None)
+
+    path: list[int] = []
+    here = last_of([node.index for node in plan.nodes])
+    while here is not None:
+        path.append(here)
+        node = plan.nodes[here]
+        blockers = [edge.source for edge in node.edges]
+        if outcomes[here].barrier_s or not blockers:
+            blockers += [n.index for tier in plan.tiers[max(0, node.tier - 1) : node.tier] for n in tier.nodes]
+        here = last_of(blockers)
+    return path[::-1]

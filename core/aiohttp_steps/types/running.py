@@ -1,0 +1,78 @@
+"""The contracts of what runs steps: runners, step middlewares, and the `Call` that they hand on."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from aiohttp_steps.types.step import Step
+
+
+class Call:
+    """One execution of one step, handed from the engine through step middlewares to the runner.
+
+    Attributes:
+        step: what is executed.
+        request: the `web.Request`, `None` without HTTP.
+        arguments: values of the keyword-only parameters.
+        started_at: when the body started, in the event loop's time; `None` while it waits.
+        on_start: called in the event loop as soon as it is known that the body has started. A step
+            middleware may set it before it calls the next.
+        is_expired: tells a runner that is cancelled whether the call's own time is up; then it need not
+            wait for work that cannot be stopped, such as a thread's.
+    """
+
+    __slots__ = ("arguments", "is_expired", "on_start", "request", "started_at", "step")
+
+    def __init__(self, step: Step, request: Any, arguments: dict[str, Any]) -> None:
+        self.step = step
+        self.request = request
+        self.arguments = arguments
+        self.started_at: float | None = None
+        self.on_start: Callable[[], None] | None = None
+        self.is_expired: Callable[[], bool] = _never
+
+    def mark_started(self, at: float) -> None:
+        """Note that the body started at `at`, in the event loop's time; runners call it, in the loop."""
+        self.started_at = at
+        if self.on_start is not None:
+            self.on_start()
+
+    @property
+    def positional(self) -> tuple[Any, ...]:
+        """The positional arguments: the request, if the step takes it and there is one."""
+        takes_request = self.step.takes_request
+        return (self.request,) if takes_request and self.request is not None else ()
+
+
+def _never() -> bool:
+    return False
+
+
+StepCall = Callable[[Call], Awaitable[Any]]
+"""Executes a step and returns its value, or raises its error."""
+
+StepMiddleware = Callable[[StepCall], StepCall]
+"""Wraps a `StepCall` in another; applied once, when the plan is compiled."""
+
+
+class Runner(Protocol):
+    """Where the bodies of steps run. One object serves all steps, requests and event loops of a registry."""
+
+    @property
+    def name(self) -> str:
+        """What steps call it by: `@step(runner=NAME)`."""
+
+    def bind(self, step: Step) -> StepCall:
+        """Return what executes `step`; called once per plan, when it is compiled.
+
+        Raises:
+            PlanError: the runner cannot run this step.
+        """
+
+    async def close(self) -> None:
+        """Release what it holds. It may be used again afterwards."""
+
+    def left_behind(self) -> tuple[str, ...]:
+        """Return names of the steps whose bodies still run although nobody waits for them any more."""
