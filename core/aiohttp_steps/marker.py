@@ -156,7 +156,8 @@ def locate(function: Callable[..., Any]) -> Location:
 def _names(function: Callable[..., Any], option: str, names: Sequence[str]) -> tuple[str, ...]:
     if isinstance(names, str):
         raise _wrong(function, f"{option}={names!r} is a string; write a list: {option}=[{names!r}]")
-    if not all(isinstance(name, str) and name for name in names):
+    given: tuple[object, ...] = tuple(names)
+    if not all(isinstance(name, str) and name for name in given):
         raise _wrong(function, f"{option}={names!r} holds something that is no name; give strings")
     return tuple(names)
 

@@ -3,7 +3,7 @@
 from aiohttp_steps.types.inputs import Input, Source
 from aiohttp_steps.types.plan import Binding, Edge, InputNeed, Node, Plan, Tier, TierKind
 from aiohttp_steps.types.report import Ledger, Outcome, Report, Status, Timing
-from aiohttp_steps.types.running import Call, Runner, StepCall, StepMiddleware
+from aiohttp_steps.types.running import Call, RunInfo, Runner, StepCall, StepMiddleware
 from aiohttp_steps.types.step import (
     MISSING,
     OPTIONS_ATTRIBUTE,
@@ -36,6 +36,7 @@ __all__ = [
     "Outcome",
     "Plan",
     "Report",
+    "RunInfo",
     "Runner",
     "Source",
     "Status",

@@ -58,7 +58,7 @@ class Input:
 
     def _check(self) -> None:
         fault = None
-        if not isinstance(self.name, str) or not self.name.isidentifier():
+        if not str(self.name).isidentifier():
             fault = f"the name {self.name!r} is no identifier, so that no step can take it; rename it"
         elif unknown := [s for s in self.sources if s not in get_args(Source)]:
             fault = f"unknown source {unknown[0]!r}; a request gives inputs by 'path', 'query' or 'body'"
@@ -76,6 +76,11 @@ class Input:
     def type_name(self) -> str:
         """The type as people write it: `int`, `str | None`."""
         return self.type.__name__ if isinstance(self.type, type) else str(self.type).replace("typing.", "")
+
+    @property
+    def described(self) -> str:
+        """Type and sources in words, for messages: `int from query or body`."""
+        return f"{self.type_name} from {' or '.join(self.sources) or 'the app only'}"
 
     def agrees_with(self, other: Input) -> bool:
         """Whether two plugins that declare the name mean the same, so that both may be installed."""

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
     from aiohttp_steps.types.plan import Node, Plan
-    from aiohttp_steps.types.step import Step
+    from aiohttp_steps.types.running import RunInfo
+    from aiohttp_steps.types.step import Step, StepOptions
 
 T = TypeVar("T")
 
@@ -80,7 +81,7 @@ class Ledger:
     """What happened to each step of one run, by its position in the plan. The engine writes, `Report` reads.
 
     Attributes:
-        plan: what ran.
+        run: what ran, and for whom.
         values: results, `MISSING` where there is none.
         errors: why there is none.
         statuses: how a step ended, `None` for success and for what has not ended.
@@ -99,14 +100,16 @@ class Ledger:
         "finished_at",
         "plan",
         "ready_at",
+        "run",
         "started_at",
         "statuses",
         "values",
     )
 
-    def __init__(self, plan: Plan, began_at: float) -> None:
-        size = len(plan.nodes)
-        self.plan = plan
+    def __init__(self, run: RunInfo, began_at: float) -> None:
+        self.run = run
+        self.plan = run.plan
+        size = len(self.plan.nodes)
         self.values: list[Any] = [MISSING] * size
         self.errors: list[BaseException | None] = [None] * size
         self.statuses: list[Status | None] = [None] * size
@@ -131,8 +134,13 @@ class Report:
         self._ledger = ledger
 
     @property
+    def run(self) -> RunInfo:
+        """What ran, and for whom."""
+        return self._ledger.run
+
+    @property
     def plan(self) -> Plan:
-        """What ran."""
+        """The schedule that was followed."""
         return self._ledger.plan
 
     @property
@@ -243,8 +251,9 @@ class Report:
 def _name_of(key: object) -> str:
     if isinstance(key, str):
         return key
-    options = getattr(key, OPTIONS_ATTRIBUTE, None)
-    return (options and options.name) or getattr(key, "__name__", "")
+    options: StepOptions | None = getattr(key, OPTIONS_ATTRIBUTE, None)
+    name: str = (options and options.name) or getattr(key, "__name__", "")
+    return name
 
 
 def _outcome_of(ledger: Ledger, node: Node) -> Outcome:
@@ -297,6 +306,8 @@ def _critical_path(plan: Plan, outcomes: tuple[Outcome, ...]) -> list[int]:
         node = plan.nodes[here]
         blockers = [edge.source for edge in node.edges]
         if outcomes[here].barrier_s or not blockers:
-            blockers += [n.index for tier in plan.tiers[max(0, node.tier - 1) : node.tier] for n in tier.nodes]
+            blockers += [
+                n.index for tier in plan.tiers[max(0, node.tier - 1) : node.tier] for n in tier.nodes
+            ]
         here = last_of(blockers)
     return path[::-1]

@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiohttp_steps.types.plan import Plan
     from aiohttp_steps.types.step import Step
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunInfo:
+    """What one run is about; a new object for each, so that plugins may keep a note per run.
+
+    Attributes:
+        plan: what runs.
+        request: the `web.Request`, `None` without HTTP.
+        inputs: values of the inputs that the plan takes.
+    """
+
+    plan: Plan
+    request: Any
+    inputs: Mapping[str, Any]
 
 
 class Call:
