@@ -312,7 +312,7 @@ class PluginRegistry:
             owner = owners.setdefault(declared.name, plugin)
             if not first.agrees_with(declared):
                 fault = (
-                    f"is declared by {owner!r} as {first.described} and by {plugin!r} as {declared.described}; "
+                    f"is {first.described} for {owner!r}, but {declared.described} for {plugin!r}; "
                     "rename one of them, or block one plugin"
                 )
                 raise DefinitionError(fault, plugin=plugin, step=declared.name)
@@ -331,8 +331,8 @@ class PluginRegistry:
     def _results(self, hook: str, kind: type) -> Iterable[tuple[str, Any]]:
         """Yield all things that the implementations of a collecting hook give, with their plugins' names."""
         for implementation in self.implementations(hook):
-            collect: Callable[[], Iterable[Any] | None] = implementation.function
-            for thing in collect() or ():
+            collected: Any = implementation.function()
+            for thing in collected or ():
                 if not isinstance(thing, kind):
                     fault = f"{hook}() gave {thing!r}, which is no {kind.__name__}; return a list of them"
                     raise DefinitionError(

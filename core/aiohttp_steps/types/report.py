@@ -252,8 +252,7 @@ def _name_of(key: object) -> str:
     if isinstance(key, str):
         return key
     options: StepOptions | None = getattr(key, OPTIONS_ATTRIBUTE, None)
-    name: str = (options and options.name) or getattr(key, "__name__", "")
-    return name
+    return (options.name if options else None) or str(getattr(key, "__name__", ""))
 
 
 def _outcome_of(ledger: Ledger, node: Node) -> Outcome:

@@ -1,0 +1,10 @@
+"""Compiles steps into plans: a pure function, linear in steps plus edges.
+
+Owns the laws of order (1 to 7 of the design) and the refusals that concern several steps. Runs nothing.
+"""
+
+from aiohttp_steps.plan.ambiguity import find_ambiguities
+from aiohttp_steps.plan.compile import compile_plan
+from aiohttp_steps.plan.selection import nearest
+
+__all__ = ["compile_plan", "find_ambiguities", "nearest"]

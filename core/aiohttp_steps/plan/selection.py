@@ -1,0 +1,135 @@
+"""Which steps a plan is made of: those that joined the view or are taken by the handler, with what they need."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aiohttp_steps.errors import DuplicateNameError, UnknownNameError
+from aiohttp_steps.types import InputNeed
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from aiohttp_steps.types import Dependency, Step
+
+
+@dataclass(slots=True)
+class Selection:
+    """What a plan is made of.
+
+    Attributes:
+        steps: in the order they were given, which is that of registration.
+        shown: names of those whose values belong into the answer.
+        needed: names of those that the handler cannot do without.
+        inputs: what is taken from outside.
+    """
+
+    steps: list[Step]
+    shown: set[str] = field(default_factory=set)
+    needed: set[str] = field(default_factory=set)
+    inputs: dict[str, InputNeed] = field(default_factory=dict)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name most like `name`, `None` if none is like it."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)), None)
+
+
+def index_steps(steps: Sequence[Step], inputs: Collection[str]) -> dict[str, Step]:
+    """Return steps by name.
+
+    Raises:
+        DuplicateNameError: two steps, or a step and an input, have the same name.
+    """
+    by_name: dict[str, Step] = {}
+    for step in steps:
+        first = by_name.setdefault(step.name, step)
+        if first is not step:
+            fault = (
+                f"plugin {first.plugin!r} has a step of this name too ({first.location}); "
+                "give one of them another name=, or block one plugin"
+            )
+            raise _duplicate(step, fault, plugins=(first.plugin, step.plugin))
+        if step.name in inputs:
+            raise _duplicate(step, "an input has this name too; rename the step or the input", (step.plugin,))
+    return by_name
+
+
+def select(
+    by_name: Mapping[str, Step],
+    roots: Sequence[Step],
+    *,
+    view: str | None,
+    wanted: Sequence[Dependency],
+    inputs: Collection[str],
+) -> Selection:
+    """Collect the roots, what the handler wants, and all that these take.
+
+    Raises:
+        UnknownNameError: something is taken that no step or input provides, and has no default.
+    """
+    selection = Selection(steps=[], shown={step.name for step in roots})
+    queue: list[Step] = list(roots)
+    for dependency in wanted:
+        if dependency.name in by_name:
+            queue.append(by_name[dependency.name])
+            selection.shown.add(dependency.name)
+            if dependency.required:
+                selection.needed.add(dependency.name)
+        elif dependency.name in inputs:
+            _need(selection, dependency, "the handler")
+        elif dependency.required:
+            raise _unknown(dependency.name, [*by_name, *inputs], view=view)
+    chosen: dict[str, Step] = {}
+    while queue:
+        step = queue.pop()
+        if step.name in chosen:
+            continue
+        chosen[step.name] = step
+        for dependency in step.dependencies:
+            if dependency.name in by_name:
+                queue.append(by_name[dependency.name])
+            elif dependency.required and dependency.name not in inputs:
+                raise _unknown(dependency.name, [*by_name, *inputs], view=view, step=step)
+    selection.steps = [step for step in by_name.values() if step.name in chosen]
+    for step in selection.steps:
+        for dependency in step.dependencies:
+            if dependency.name not in by_name and dependency.name in inputs:
+                _need(selection, dependency, step.name)
+    return selection
+
+
+def _need(selection: Selection, dependency: Dependency, taken_by: str) -> None:
+    known = selection.inputs.get(dependency.name)
+    if known is None or (dependency.required and not known.required):
+        need = InputNeed(name=dependency.name, required=dependency.required, taken_by=taken_by)
+        selection.inputs[dependency.name] = need
+
+
+def _unknown(
+    name: str, known: Iterable[str], *, view: str | None, step: Step | None = None
+) -> UnknownNameError:
+    near = nearest(name, known)
+    hint = f"did you mean {near!r}?" if near else "nothing has a similar name;"
+    who = "takes" if step else "the handler takes"
+    fault = (
+        f"{who} {name!r}, which no step and no input provides; {hint} "
+        "Install the plugin that provides it, declare an input, or give the parameter a default"
+    )
+    error = UnknownNameError(
+        fault,
+        plugin=step.plugin if step else None,
+        step=step.name if step else None,
+        location=str(step.location) if step else None,
+        view=view,
+    )
+    error.name, error.nearest = name, near
+    return error
+
+
+def _duplicate(step: Step, fault: str, plugins: tuple[str, ...]) -> DuplicateNameError:
+    error = DuplicateNameError(fault, plugin=step.plugin, step=step.name, location=str(step.location))
+    error.name, error.plugins = step.name, plugins
+    return error
