@@ -15,8 +15,8 @@ def find_ambiguities(plan: Plan) -> list[tuple[Step, Step]]:
     """
     # One bit per step: which steps it waits for, at any distance.
     waits_for: list[int] = []
-    serial = []
-    pairs = []
+    serial: list[int] = []
+    pairs: list[tuple[Step, Step]] = []
     for node in plan.nodes:
         reached = 0
         for edge in node.edges:

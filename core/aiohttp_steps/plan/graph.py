@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from aiohttp_steps.errors import CycleError
@@ -26,32 +27,31 @@ class Graph:
 
     def __init__(self, steps: Sequence[Step]) -> None:
         self.steps = steps
-        numbers = {step.name: number for number, step in enumerate(steps)}
-        plugins: dict[str, list[int]] = {}
+        self._numbers = {step.name: number for number, step in enumerate(steps)}
+        self._plugins: dict[str, list[int]] = {}
         for number, step in enumerate(steps):
-            plugins.setdefault(f"plugin:{step.plugin}", []).append(number)
-
-        def named(references: Iterable[str], by: int) -> Iterable[int]:
-            for reference in references:
-                if reference in numbers:
-                    yield numbers[reference]
-                # A plugin that orders itself as a whole does not mean the step that says so.
-                yield from (number for number in plugins.get(reference, ()) if number != by)
-
+            self._plugins.setdefault(f"plugin:{step.plugin}", []).append(number)
         self.waits_for: list[dict[int, EdgeKind]] = [{} for _ in steps]
         for number, step in enumerate(steps):
-            for dependency in step.dependencies:
-                if dependency.name in numbers:
-                    self.waits_for[number][numbers[dependency.name]] = "data"
+            names = (dependency.name for dependency in step.dependencies)
+            self.waits_for[number] |= {self._numbers[name]: "data" for name in names if name in self._numbers}
         for number, step in enumerate(steps):
-            for source in named(step.options.after, number):
+            for source in self._named(step.options.after, number):
                 self.waits_for[number].setdefault(source, "after")
-            for target in named(step.options.before, number):
+            for target in self._named(step.options.before, number):
                 self.waits_for[target].setdefault(number, "before")
         self.followers: list[list[int]] = [[] for _ in steps]
         for number, sources in enumerate(self.waits_for):
             for source in sources:
                 self.followers[source].append(number)
+
+    def _named(self, references: Iterable[str], by: int) -> Iterable[int]:
+        """Yield the steps that `after` or `before` of one step means; what is not here is satisfied."""
+        for reference in references:
+            if reference in self._numbers:
+                yield self._numbers[reference]
+            # A step that orders itself against its whole plugin does not mean itself.
+            yield from (number for number in self._plugins.get(reference, ()) if number != by)
 
     def ancestors(self, numbers: Iterable[int], seen: set[int]) -> list[int]:
         """Return all that `numbers` wait for, at any distance, less what is in `seen`; adds to `seen`."""
@@ -123,9 +123,7 @@ class Graph:
         loop = [*path[places[here] :], here]
         step = self.steps[here]
         described = " -> ".join(self.steps[number].name for number in loop)
-        why = "; ".join(
-            self._reason(waiting, source) for waiting, source in zip(loop, loop[1:], strict=False)
-        )
+        why = "; ".join(self._reason(waiting, source) for waiting, source in pairwise(loop))
         fault = f"waits for itself: {described} ({why}); remove one of these parameters, after= or before="
         error = CycleError(fault, plugin=step.plugin, step=step.name, location=str(step.location))
         error.path = tuple(self.steps[number].name for number in loop)

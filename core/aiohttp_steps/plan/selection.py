@@ -1,8 +1,9 @@
-"""Which steps a plan is made of: those that joined the view or are taken by the handler, with what they need."""
+"""Which steps a plan is made of: those of the view, those that the handler takes, and what these take."""
 
 from __future__ import annotations
 
 import difflib
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -71,39 +72,38 @@ def select(
         UnknownNameError: something is taken that no step or input provides, and has no default.
     """
     selection = Selection(steps=[], shown={step.name for step in roots})
-    queue: list[Step] = list(roots)
-    for dependency in wanted:
+    queue = deque(roots)
+
+    def take(dependency: Dependency, step: Step | None) -> Step | None:
+        """Find what provides a parameter; note an input, return a step."""
         if dependency.name in by_name:
-            queue.append(by_name[dependency.name])
-            selection.shown.add(dependency.name)
-            if dependency.required:
-                selection.needed.add(dependency.name)
-        elif dependency.name in inputs:
-            _need(selection, dependency, "the handler")
+            return by_name[dependency.name]
+        if dependency.name in inputs:
+            _note_input(selection, dependency, step)
         elif dependency.required:
-            raise _unknown(dependency.name, [*by_name, *inputs], view=view)
-    chosen: dict[str, Step] = {}
+            raise _unknown(dependency.name, [*by_name, *inputs], view=view, step=step)
+        return None
+
+    for dependency in wanted:
+        if found := take(dependency, None):
+            queue.append(found)
+            selection.shown.add(found.name)
+            if dependency.required:
+                selection.needed.add(found.name)
+    chosen: set[str] = set()
     while queue:
-        step = queue.pop()
-        if step.name in chosen:
-            continue
-        chosen[step.name] = step
-        for dependency in step.dependencies:
-            if dependency.name in by_name:
-                queue.append(by_name[dependency.name])
-            elif dependency.required and dependency.name not in inputs:
-                raise _unknown(dependency.name, [*by_name, *inputs], view=view, step=step)
+        step = queue.popleft()
+        if step.name not in chosen:
+            chosen.add(step.name)
+            queue.extend(found for dependency in step.dependencies if (found := take(dependency, step)))
     selection.steps = [step for step in by_name.values() if step.name in chosen]
-    for step in selection.steps:
-        for dependency in step.dependencies:
-            if dependency.name not in by_name and dependency.name in inputs:
-                _need(selection, dependency, step.name)
     return selection
 
 
-def _need(selection: Selection, dependency: Dependency, taken_by: str) -> None:
+def _note_input(selection: Selection, dependency: Dependency, step: Step | None) -> None:
     known = selection.inputs.get(dependency.name)
     if known is None or (dependency.required and not known.required):
+        taken_by = step.name if step else "the handler"
         need = InputNeed(name=dependency.name, required=dependency.required, taken_by=taken_by)
         selection.inputs[dependency.name] = need
 
@@ -112,7 +112,7 @@ def _unknown(
     name: str, known: Iterable[str], *, view: str | None, step: Step | None = None
 ) -> UnknownNameError:
     near = nearest(name, known)
-    hint = f"did you mean {near!r}?" if near else "nothing has a similar name;"
+    hint = f"did you mean {near!r}?" if near else "nothing has a similar name."
     who = "takes" if step else "the handler takes"
     fault = (
         f"{who} {name!r}, which no step and no input provides; {hint} "

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+NEVER = -1.0
+"""Stands in a `Ledger` for a moment that has not come; event loops' clocks do not go below 0."""
+
 
 class Status(enum.StrEnum):
     """How one step ended."""
@@ -85,7 +88,7 @@ class Ledger:
         values: results, `MISSING` where there is none.
         errors: why there is none.
         statuses: how a step ended, `None` for success and for what has not ended.
-        ready_at, started_at, ended_at: in the event loop's time, 0 for never.
+        ready_at, started_at, ended_at: in the event loop's time, `NEVER` if it has not come.
         began_at, finished_at: of the run.
         failure: position of the required step that ended the run, `None` if none did.
         answer: the response that ended the run early, `None` if none did.
@@ -113,9 +116,9 @@ class Ledger:
         self.values: list[Any] = [MISSING] * size
         self.errors: list[BaseException | None] = [None] * size
         self.statuses: list[Status | None] = [None] * size
-        self.ready_at = [0.0] * size
-        self.started_at = [0.0] * size
-        self.ended_at = [0.0] * size
+        self.ready_at = [NEVER] * size
+        self.started_at = [NEVER] * size
+        self.ended_at = [NEVER] * size
         self.began_at = self.finished_at = began_at
         self.failure: int | None = None
         self.answer: Any = None
@@ -163,7 +166,7 @@ class Report:
     def completed(self) -> bool:
         """Whether every step of the plan succeeded."""
         ledger = self._ledger
-        return not any(ledger.statuses) and all(ledger.ended_at)
+        return not any(ledger.statuses) and NEVER not in ledger.ended_at
 
     @cached_property
     def outcomes(self) -> tuple[Outcome, ...]:
@@ -256,23 +259,21 @@ def _name_of(key: object) -> str:
 
 
 def _outcome_of(ledger: Ledger, node: Node) -> Outcome:
-    index = node.index
-    began, ended = ledger.began_at, ledger.ended_at[index]
-    # A skipped step has an end, but no body that started.
-    started = ledger.started_at[index]
-    ready = ledger.ready_at[index] or ended
-    status = ledger.statuses[index] or (Status.SUCCEEDED if ended else Status.NOT_STARTED)
-    free_at = max((ledger.ended_at[edge.source] for edge in node.edges), default=0.0) or began
+    index, began = node.index, ledger.began_at
+    ready, started, ended = ledger.ready_at[index], ledger.started_at[index], ledger.ended_at[index]
+    has_started, has_ended = started != NEVER, ended != NEVER
+    was_ready = ready != NEVER and has_ended
+    inputs_at = max((ledger.ended_at[edge.source] for edge in node.edges), default=began)
     return Outcome(
         step=node.step,
-        status=status,
+        status=ledger.statuses[index] or (Status.SUCCEEDED if has_ended else Status.NOT_STARTED),
         value=ledger.values[index],
         error=ledger.errors[index],
-        barrier_s=max(0.0, ready - free_at) if ready else 0.0,
-        queue_s=max(0.0, (started or ended) - ready) if ready else 0.0,
-        run_s=ended - started if started and ended else 0.0,
-        started_s=started - began if started else None,
-        ended_s=ended - began if ended else None,
+        barrier_s=max(0.0, ready - inputs_at) if was_ready else 0.0,
+        queue_s=max(0.0, (started if has_started else ended) - ready) if was_ready else 0.0,
+        run_s=ended - started if has_started and has_ended else 0.0,
+        started_s=started - began if has_started else None,
+        ended_s=ended - began if has_ended else None,
     )
 
 

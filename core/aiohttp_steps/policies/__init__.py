@@ -1,0 +1,8 @@
+"""Policies of the framework as step middlewares, each one small module of the same shape.
+
+A module has one function that is asked about a step: it returns what wraps the step's execution, or `None`.
+"""
+
+from aiohttp_steps.policies.builtin import BuiltinPolicies
+
+__all__ = ["BuiltinPolicies"]

@@ -1,0 +1,7 @@
+"""Where the bodies of steps run; each runner is one small module, and all of them are a plugin."""
+
+from aiohttp_steps.runners.builtin import BuiltinRunners
+from aiohttp_steps.runners.loop import InlineRunner, LoopRunner
+from aiohttp_steps.runners.thread import ThreadRunner
+
+__all__ = ["BuiltinRunners", "InlineRunner", "LoopRunner", "ThreadRunner"]

@@ -1,0 +1,99 @@
+"""Runners `loop` and `inline`: bodies that run in the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from aiohttp_steps.errors import PlanError, StepError
+
+if TYPE_CHECKING:
+    from aiohttp_steps.types import Call, Step, StepCall
+
+
+class LoopRunner:
+    """Awaits `async def` steps. A step without policies does not come here: the engine awaits it itself."""
+
+    name = "loop"
+
+    def bind(self, step: Step) -> StepCall:
+        """Return what awaits the step.
+
+        Raises:
+            PlanError: the step is a plain `def`.
+        """
+        if not inspect.iscoroutinefunction(step.function):
+            fault = "is a plain def, which the runner 'loop' cannot await; use runner='thread' or 'inline'"
+            raise misfit(step, fault)
+        function = step.function
+
+        async def call_in_loop(call: Call) -> Any:
+            call.mark_started(asyncio.get_running_loop().time())
+            return await function(*call.positional, **call.arguments)
+
+        return call_in_loop
+
+    async def close(self) -> None:
+        """Hold nothing, so do nothing."""
+
+    def left_behind(self) -> tuple[str, ...]:
+        """Return none: what runs in the loop can be cancelled."""
+        return ()
+
+
+class InlineRunner:
+    """Calls plain functions in the event loop: for what takes microseconds, as everything else waits."""
+
+    name = "inline"
+
+    def bind(self, step: Step) -> StepCall:
+        """Return what calls the step.
+
+        Raises:
+            PlanError: the step is an `async def`.
+        """
+        refuse_async(step, self.name)
+        function = step.function
+
+        async def call_inline(call: Call) -> Any:
+            call.mark_started(asyncio.get_running_loop().time())
+            return refuse_awaitable(function(*call.positional, **call.arguments))
+
+        return call_inline
+
+    async def close(self) -> None:
+        """Hold nothing, so do nothing."""
+
+    def left_behind(self) -> tuple[str, ...]:
+        """Return none: the loop itself waits for the body."""
+        return ()
+
+
+def misfit(step: Step, fault: str) -> PlanError:
+    """Make the error of a runner that cannot run a step."""
+    return PlanError(fault, plugin=step.plugin, step=step.name, location=str(step.location))
+
+
+def refuse_async(step: Step, runner: str) -> None:
+    """Refuse an `async def` on a runner for plain functions.
+
+    Raises:
+        PlanError: the step is an `async def`.
+    """
+    if inspect.iscoroutinefunction(step.function):
+        fault = f"is an async def, which the runner {runner!r} cannot call; leave out runner={runner!r}"
+        raise misfit(step, fault)
+
+
+def refuse_awaitable(value: Any) -> Any:
+    """Return `value`, unless a plain function gave a coroutine, which nobody would await.
+
+    Raises:
+        StepError: it is one.
+    """
+    if inspect.iscoroutine(value):
+        value.close()
+        message = "a plain def returned a coroutine; mark the function that is awaited, or write async def"
+        raise StepError(message)
+    return value
