@@ -130,7 +130,7 @@ class _Job:
 
 
 class _Pool:
-    """Threads that are started when they are needed and kept until `close`; daemons, so that none holds exit."""
+    """Threads, started when needed and kept until `close`; daemons, so that none holds up the exit."""
 
     def __init__(self, size: int) -> None:
         self._size = size

@@ -2,7 +2,7 @@
 
 from aiohttp_steps.types.inputs import Input, Source
 from aiohttp_steps.types.plan import Binding, Edge, InputNeed, Node, Plan, Tier, TierKind
-from aiohttp_steps.types.report import Ledger, Outcome, Report, Status, Timing
+from aiohttp_steps.types.report import NEVER, Ledger, Outcome, Report, Status, Timing
 from aiohttp_steps.types.running import Call, RunInfo, Runner, StepCall, StepMiddleware
 from aiohttp_steps.types.step import (
     MISSING,
@@ -19,6 +19,7 @@ from aiohttp_steps.types.step import (
 
 __all__ = [
     "MISSING",
+    "NEVER",
     "OPTIONS_ATTRIBUTE",
     "Binding",
     "Call",

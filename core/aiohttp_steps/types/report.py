@@ -84,7 +84,8 @@ class Ledger:
     """What happened to each step of one run, by its position in the plan. The engine writes, `Report` reads.
 
     Attributes:
-        run: what ran, and for whom.
+        run_info: what ran, and for whom.
+        plan: its schedule.
         values: results, `MISSING` where there is none.
         errors: why there is none.
         statuses: how a step ended, `None` for success and for what has not ended.
@@ -103,15 +104,15 @@ class Ledger:
         "finished_at",
         "plan",
         "ready_at",
-        "run",
+        "run_info",
         "started_at",
         "statuses",
         "values",
     )
 
-    def __init__(self, run: RunInfo, began_at: float) -> None:
-        self.run = run
-        self.plan = run.plan
+    def __init__(self, run_info: RunInfo, began_at: float) -> None:
+        self.run_info = run_info
+        self.plan = run_info.plan
         size = len(self.plan.nodes)
         self.values: list[Any] = [MISSING] * size
         self.errors: list[BaseException | None] = [None] * size
@@ -139,7 +140,7 @@ class Report:
     @property
     def run(self) -> RunInfo:
         """What ran, and for whom."""
-        return self._ledger.run
+        return self._ledger.run_info
 
     @property
     def plan(self) -> Plan:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from aiohttp_steps.types.step import Step
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class RunInfo:
     """What one run is about; a new object for each, so that plugins may keep a note per run.
 
@@ -23,9 +21,13 @@ class RunInfo:
         inputs: values of the inputs that the plan takes.
     """
 
-    plan: Plan
-    request: Any
-    inputs: Mapping[str, Any]
+    # Not a frozen dataclass: making one of those costs as much as running two steps.
+    __slots__ = ("__weakref__", "inputs", "plan", "request")
+
+    def __init__(self, plan: Plan, request: Any, inputs: Mapping[str, Any]) -> None:
+        self.plan = plan
+        self.request = request
+        self.inputs = inputs
 
 
 class Call:

@@ -1,0 +1,11 @@
+"""Runs plans: `StepRegistry` for those who have a view, inputs and a wish for a report.
+
+Owns what happens while a request is answered: who waits, who is cancelled, what is an error and whose. Knows
+nothing of HTTP but that some results and errors, whose types it is told, are answers.
+"""
+
+from aiohttp_steps.engine.inputs import convert_input, resolve_inputs
+from aiohttp_steps.engine.registry import StepRegistry
+from aiohttp_steps.engine.wire import describe_error, encode_report
+
+__all__ = ["StepRegistry", "convert_input", "describe_error", "encode_report", "resolve_inputs"]

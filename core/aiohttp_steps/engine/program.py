@@ -1,0 +1,135 @@
+"""A plan made ready to run: each step bound to its runner and wrapped in its policies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiohttp_steps.errors import PlanError
+from aiohttp_steps.plan import nearest
+from aiohttp_steps.types import MISSING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from aiohttp_steps.types import Binding, Node, Plan, Runner, Step, StepCall, StepMiddleware, TierKind
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Body:
+    """What the engine looks up for one step, without a further hop.
+
+    Attributes:
+        function: for the engine to await itself, if no policy and no runner stands between.
+        call: executes the step otherwise.
+        is_bare: whether it takes neither request nor arguments.
+    """
+
+    index: int
+    step: Step
+    function: Callable[..., Any]
+    call: StepCall | None
+    bindings: tuple[Binding, ...]
+    takes_request: bool
+    is_bare: bool
+    successors: tuple[int, ...]
+    waits_for: int
+    required: bool
+    default: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stage:
+    """A tier, ready to run.
+
+    Attributes:
+        alone: its body, if it has only one: the request's own task awaits it.
+        roots: bodies that wait for nothing in the tier.
+        size: how many bodies it has.
+    """
+
+    kind: TierKind
+    alone: Body | None
+    roots: tuple[Body, ...]
+    size: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """A plan and what runs it; immutable, shared by all its runs.
+
+    Attributes:
+        waits_for: for each step, how many of its own tier it waits for; each run counts down a copy.
+        is_observed: whether some plugin listens to the beginning or end of runs.
+    """
+
+    plan: Plan
+    bodies: tuple[Body, ...]
+    waits_for: tuple[int, ...]
+    stages: tuple[Stage, ...]
+    is_observed: bool
+
+
+def build_program(
+    plan: Plan,
+    runners: Mapping[str, Runner],
+    wrappers: Sequence[Callable[[Step], StepMiddleware | None]],
+    *,
+    is_observed: bool = False,
+) -> Program:
+    """Bind the steps of a plan.
+
+    Args:
+        runners: by name.
+        wrappers: asked in turn for a middleware of each step; the first one's is the outermost.
+
+    Raises:
+        PlanError: a step's runner is not known, or cannot run it.
+    """
+    bodies = tuple(_build_body(node, runners, wrappers) for node in plan.nodes)
+    stages = []
+    for tier in plan.tiers:
+        members = tuple(bodies[node.index] for node in tier.nodes)
+        stages.append(
+            Stage(
+                kind=tier.kind,
+                alone=members[0] if len(members) == 1 else None,
+                roots=tuple(body for body in members if not body.waits_for),
+                size=len(members),
+            )
+        )
+    counts = tuple(body.waits_for for body in bodies)
+    return Program(plan=plan, bodies=bodies, waits_for=counts, stages=tuple(stages), is_observed=is_observed)
+
+
+def _build_body(
+    node: Node, runners: Mapping[str, Runner], wrappers: Sequence[Callable[[Step], StepMiddleware | None]]
+) -> Body:
+    step = node.step
+    runner = runners.get(step.runner)
+    if runner is None:
+        near = nearest(step.runner, runners)
+        hint = f"did you mean {near!r}?" if near else "install the plugin that brings it."
+        fault = f"runner={step.runner!r} is not known; {hint} The runners are: {', '.join(runners)}"
+        raise PlanError(fault, plugin=step.plugin, step=step.name, location=str(step.location))
+    call = bound = runner.bind(step)
+    for wrapper in reversed(wrappers):
+        middleware = wrapper(step)
+        if middleware is not None:
+            call = middleware(call)
+    # Nothing between engine and step: the engine awaits the function itself.
+    is_direct = call is bound and step.runner == "loop"
+    takes_request = bool(step.takes_request)
+    return Body(
+        index=node.index,
+        step=step,
+        function=step.function,
+        call=None if is_direct else call,
+        bindings=node.bindings,
+        takes_request=takes_request,
+        is_bare=not node.bindings and not takes_request,
+        successors=node.successors,
+        waits_for=node.waits_for,
+        required=node.required,
+        default=step.options.default if step.has_default else MISSING,
+    )

@@ -1,0 +1,230 @@
+"""`StepRegistry`: plugins, their plans, and runs of them."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from aiohttp_steps.engine.execution import Execution
+from aiohttp_steps.engine.inputs import convert_input, resolve_inputs
+from aiohttp_steps.engine.program import Program, build_program
+from aiohttp_steps.errors import PlanError
+from aiohttp_steps.plan import compile_plan
+from aiohttp_steps.policies import BuiltinPolicies
+from aiohttp_steps.registry import PluginRegistry
+from aiohttp_steps.runners import BuiltinRunners
+from aiohttp_steps.types import Dependency, Report, RunInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from pluggy import HookImpl
+
+    from aiohttp_steps.types import Plan, Step
+
+logger = logging.getLogger("aiohttp_steps")
+
+MOST_PROGRAMS = 1024
+"""Programs kept; a `steps_select` that never chooses the same twice must not fill the memory."""
+
+
+class StepRegistry(PluginRegistry):
+    """Holds step plugins, compiles their steps into plans, and runs these.
+
+    Several tasks of one event loop may run views at once; several event loops may use it one after another.
+    As an async context manager it closes itself.
+
+    Args:
+        threads: most threads for plain `def` steps; `None`: number of processors plus 4, at most 32.
+        sequential: run every step alone, in the same order: the flag to go back with.
+    """
+
+    def __init__(self, *, threads: int | None = None, sequential: bool = False) -> None:
+        super().__init__()
+        self.sequential = sequential
+        self.register(BuiltinRunners(threads), "builtin_runners")
+        self.register(BuiltinPolicies(), "builtin_policies")
+
+    def plan(
+        self,
+        view: str | None = None,
+        *,
+        wanted: Sequence[Dependency | str] = (),
+        inputs: Collection[str] = (),
+        sequential: bool | None = None,
+    ) -> Plan:
+        """Compile, or take from the cache, the plan of a view.
+
+        Args:
+            view: the view; `None` if only `wanted` counts.
+            wanted: steps or inputs to have besides; a name is required.
+            inputs: names of inputs that will be given, besides the declared ones.
+            sequential: every step in a tier of its own; `None`: as the registry says.
+
+        Raises:
+            PlanError: there is no such plan; a subclass says why.
+            DefinitionError: a declaration of a plugin is wrong.
+        """
+        return self.program(view, wanted=wanted, inputs=inputs, sequential=sequential).plan
+
+    def program(
+        self,
+        view: str | None = None,
+        *,
+        wanted: Sequence[Dependency | str] = (),
+        inputs: Collection[str] = (),
+        selected: frozenset[Step] | None = None,
+        sequential: bool | None = None,
+    ) -> Program:
+        """Compile, or take from the cache, a plan bound to runners and policies. As `plan`.
+
+        Args:
+            selected: the steps of the view to run; `None`: all that joined it.
+        """
+        sequential = self.sequential if sequential is None else sequential
+        names = frozenset(inputs)
+        key = (view, tuple(wanted), names, selected, sequential)
+        programs: dict[Any, Program] = self._derive("programs", dict)
+        program = programs.get(key)
+        if program is None:
+            plan = compile_plan(
+                self.steps,
+                view=view,
+                wanted=[
+                    Dependency(want, required=True) if isinstance(want, str) else want for want in wanted
+                ],
+                inputs=names | self.inputs.keys(),
+                selected=selected,
+                sequential=sequential,
+            )
+            program = build_program(
+                plan,
+                self.runners,
+                self._derive("wrappers", self._collect_wrappers),
+                is_observed=any(map(self.implementations, ("steps_run_started", "steps_run_finished"))),
+            )
+            if len(programs) >= MOST_PROGRAMS:
+                programs.clear()
+            programs[key] = program
+        return program
+
+    async def run(
+        self,
+        view: str | None = None,
+        *,
+        inputs: Mapping[str, Any] | None = None,
+        wanted: Sequence[Dependency | str] = (),
+        request: Any = None,
+        sequential: bool | None = None,
+    ) -> Report:
+        """Run a view without HTTP.
+
+        A step that fails, even a required one, raises nothing here: the report tells, and
+        `Report.raise_for_failure` raises.
+
+        Args:
+            view: the view; `None` if only `wanted` counts.
+            inputs: values of inputs by name; those of declared inputs are converted to their types.
+            wanted: names of steps to run besides those of the view.
+            request: what steps that take `request` get.
+            sequential: run every step alone; `None`: as the registry says.
+
+        Raises:
+            InputError: an input is missing or has a wrong value.
+            PlanError: there is no plan for it, or a step needs a request and there is none.
+            asyncio.CancelledError: it was cancelled; nothing of it is left running.
+        """
+        given = dict(inputs or {})
+        declared = self.inputs
+        for name in given.keys() & declared.keys():
+            given[name] = convert_input(declared[name], given[name])
+        extra = given.keys() - declared.keys()
+        selected = self.select(request, view)
+        program = self.program(view, wanted=wanted, inputs=extra, selected=selected, sequential=sequential)
+        _refuse_without_request(program.plan, request)
+        return await self.execute(program, resolve_inputs(program.plan, declared, given), request=request)
+
+    async def execute(
+        self,
+        program: Program,
+        inputs: Mapping[str, Any],
+        *,
+        request: Any = None,
+        answers: tuple[type, ...] = (),
+    ) -> Report:
+        """Run a program with inputs that are complete and converted.
+
+        Args:
+            answers: types of results and errors that end the run: its answer.
+        """
+        execution = Execution(program, RunInfo(program.plan, request, inputs), answers)
+        if program.is_observed:
+            self._notify("steps_run_started", run=execution.run_info)
+        await execution.run()
+        report = Report(execution)
+        if program.is_observed:
+            self._notify("steps_run_finished", report=report)
+        return report
+
+    def select(self, request: Any, view: str | None) -> frozenset[Step] | None:
+        """Ask the plugins which of a view's steps to run; `None`: all, which is the answer without any."""
+        selectors = self._derive("selectors", lambda: self.implementations("steps_select"))
+        if view is None or not selectors:
+            return None
+        kept = [step for step in self.steps if view in step.options.views]
+        for implementation in selectors:
+            chosen = _ask(implementation, request=request, view=view, steps=tuple(kept))
+            if chosen is not None:
+                wanted = set(chosen)
+                kept = [step for step in kept if step in wanted or step.kind == "gate"]
+        return frozenset(kept)
+
+    def left_behind(self) -> tuple[str, ...]:
+        """Return names of the steps whose bodies outlived their timeout and still run in threads."""
+        return tuple(name for runner in self.runners.values() for name in runner.left_behind())
+
+    async def close(self) -> None:
+        """Release threads and whatever else runners hold. The registry may be used again afterwards."""
+        for runner in self.runners.values():
+            await runner.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _collect_wrappers(self) -> list[Callable[[Step], Any]]:
+        found = self.implementations("step_middleware")
+
+        def asks(implementation: HookImpl) -> Callable[[Step], Any]:
+            return lambda step: _ask(implementation, step=step)
+
+        return [asks(implementation) for implementation in found]
+
+    def _notify(self, hook: str, **arguments: Any) -> None:
+        """Call a hook that only listens: its failure must not become the request's, nor another plugin's."""
+        for implementation in self.implementations(hook):
+            try:
+                _ask(implementation, **arguments)
+            except Exception:
+                logger.exception("plugin %r: its %s failed", implementation.plugin_name, hook)
+
+
+def _ask(implementation: HookImpl, **arguments: Any) -> Any:
+    """Call one implementation with those of the hook's arguments that it takes."""
+    function: Callable[..., Any] = implementation.function
+    return function(**{name: arguments[name] for name in implementation.argnames})
+
+
+def _refuse_without_request(plan: Plan, request: Any) -> None:
+    for step in plan.steps:
+        if request is None and step.takes_request is True:
+            fault = "takes the request, but there is none; run it over HTTP, or pass request="
+            raise PlanError(
+                fault, plugin=step.plugin, step=step.name, location=str(step.location), view=plan.view
+            )
