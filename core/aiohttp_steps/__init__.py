@@ -4,5 +4,19 @@ from aiohttp_steps.engine import StepRegistry
 from aiohttp_steps.errors import StepError
 from aiohttp_steps.marker import exclusive, hookimpl, step
 from aiohttp_steps.types import Input
+from aiohttp_steps.web import REPORT, add_views, inject, json_response, setup, view
 
-__all__ = ["Input", "StepError", "StepRegistry", "exclusive", "hookimpl", "step"]
+__all__ = [
+    "REPORT",
+    "Input",
+    "StepError",
+    "StepRegistry",
+    "add_views",
+    "exclusive",
+    "hookimpl",
+    "inject",
+    "json_response",
+    "setup",
+    "step",
+    "view",
+]

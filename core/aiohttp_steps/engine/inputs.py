@@ -28,7 +28,7 @@ def convert_input(declared: Input, value: Any, *, is_text: bool = False) -> Any:
     try:
         return msgspec.convert(value, declared.type, strict=not is_text, dec_hook=_convert_other)
     except (msgspec.ValidationError, UnicodeError) as error:
-        message = f"input {declared.name!r}: {error}; a value of type {declared.type_name} is expected"
+        message = f"input {declared.name!r} does not fit its type {declared.type_name}: {error}"
         raise InputError(message, input=declared.name, expected=declared.type_name) from None
 
 

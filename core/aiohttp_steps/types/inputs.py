@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from aiohttp_steps.errors import DefinitionError
 from aiohttp_steps.types.step import MISSING
@@ -75,7 +75,8 @@ class Input:
     @property
     def type_name(self) -> str:
         """The type as people write it: `int`, `str | None`."""
-        return self.type.__name__ if isinstance(self.type, type) else str(self.type).replace("typing.", "")
+        named = get_args(self.type)[0] if get_origin(self.type) is Annotated else self.type
+        return named.__name__ if isinstance(named, type) else str(named).replace("typing.", "")
 
     @property
     def described(self) -> str:

@@ -1,0 +1,159 @@
+"""How handlers say what they need: `view` and `inject`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
+
+from aiohttp import web
+
+from aiohttp_steps.errors import DefinitionError, StepsError
+from aiohttp_steps.marker import locate
+from aiohttp_steps.registry import read_dependencies
+from aiohttp_steps.types import MISSING
+from aiohttp_steps.web.state import REPORT
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp_steps.types import Dependency, Report
+
+R = TypeVar("R")
+V = TypeVar("V", bound=web.View)
+
+ROUTE_ATTRIBUTE = "aiohttp_steps_route"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a handler needs.
+
+    Attributes:
+        view: the view to run, `None` for none.
+        wanted: its keyword-only parameters.
+    """
+
+    view: str | None = None
+    wanted: tuple[Dependency, ...] = ()
+
+    def merge(self, other: Route) -> Route:
+        """Combine with what a method says on top of its class, or one decorator on top of another."""
+        return Route(view=other.view or self.view, wanted=other.wanted or self.wanted)
+
+
+class HandlerMark(Protocol):
+    """Marks a function or method, or a class-based view as a whole.
+
+    What is returned for a function takes the request alone, as aiohttp calls it.
+    """
+
+    @overload
+    def __call__(self, handler: type[V], /) -> type[V]: ...
+    @overload
+    def __call__(self, handler: Callable[..., Awaitable[R]], /) -> Callable[..., Awaitable[R]]: ...
+
+
+def view(name: str) -> HandlerMark:
+    """Mark a handler: run all steps that joined the view, with what they need, before it is called.
+
+    The report is in `request[REPORT]`. Keyword-only parameters of the handler take results of steps and
+    values of inputs, as with `inject`. Also for a whole class-based view.
+
+    Args:
+        name: the view. One that no step has joined is refused when the application starts.
+
+    Raises:
+        DefinitionError: `name` is no string, as in `@view` without a name.
+    """
+    given: object = name
+    if not isinstance(given, str):
+        fault = f"@view needs the name of a view: @view('project'), not {name!r}"
+        raise DefinitionError(fault)
+
+    def mark(handler: Any, /) -> Any:
+        return _mark(handler, view=name)
+
+    return mark
+
+
+def inject(handler: Callable[..., Awaitable[R]]) -> Callable[..., Awaitable[R]]:
+    """Mark a handler: run the steps that its keyword-only parameters name, and pass their results.
+
+    A parameter without a default makes its step required for the route; one with a default gets that when
+    the step gives no value, or is not installed.
+    """
+    marked: Callable[..., Awaitable[R]] = _mark(handler, view=None)
+    return marked
+
+
+def route_of(handler: object, method: str) -> Route | None:
+    """Return what the handler of a route needs for an HTTP method, `None` if it is not marked."""
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    route: Route | None = getattr(handler, ROUTE_ATTRIBUTE, None)
+    if inspect.isclass(handler):
+        own: Route | None = getattr(getattr(handler, method.lower(), None), ROUTE_ATTRIBUTE, None)
+        return route.merge(own) if route and own else route or own
+    return route
+
+
+def _mark(handler: Any, *, view: str | None) -> Any:
+    route = Route(view=view)
+    marked = handler
+    if inspect.isclass(handler):
+        if not issubclass(handler, web.View):
+            fault = "is a class, but no aiohttp.web.View; mark its methods"
+            raise DefinitionError(fault, step=handler.__name__)
+    else:
+        if not inspect.iscoroutinefunction(inspect.unwrap(handler)):
+            fault = "a handler has to be async; write async def"
+            raise DefinitionError(fault, step=handler.__name__, location=str(locate(handler)))
+        wanted = read_dependencies(handler)
+        if wanted:
+            route = Route(view=view, wanted=wanted)
+            # Marked twice, it is wrapped once: the wrapper takes no keyword-only parameters any more.
+            marked = _wrap(handler, wanted)
+    below: Route | None = vars(handler).get(ROUTE_ATTRIBUTE)
+    setattr(marked, ROUTE_ATTRIBUTE, below.merge(route) if below else route)
+    return marked
+
+
+def _wrap(handler: Callable[..., Any], wanted: tuple[Dependency, ...]) -> Callable[..., Any]:
+    """Return a plain aiohttp handler that takes the keyword-only arguments of `handler` from the report."""
+
+    @functools.wraps(handler)
+    async def call_with_results(*args: Any) -> Any:
+        report = _request_of(args).get(REPORT)
+        if report is None:
+            fault = (
+                f"handler {handler.__qualname__!r} ({locate(handler)}) takes steps, but none were run; "
+                "call aiohttp_steps.setup(app, registry), and keep @inject and @view visible: "
+                "decorators above them have to use functools.wraps"
+            )
+            raise StepsError(fault)
+        return await handler(*args, **_pick(report, wanted))
+
+    # What is called takes no keyword-only parameters: a second mark must not find them.
+    del call_with_results.__wrapped__
+    return call_with_results
+
+
+def _request_of(args: tuple[Any, ...]) -> web.Request:
+    """Find the request: a function's only argument, a method's last, or in a class-based view."""
+    last = args[-1]
+    request: web.Request = last.request if isinstance(last, web.View) else last
+    return request
+
+
+def _pick(report: Report, wanted: tuple[Dependency, ...]) -> dict[str, Any]:
+    arguments = {}
+    for dependency in wanted:
+        name = dependency.name
+        if name not in report:
+            if name in report.run.inputs:
+                arguments[name] = report.run.inputs[name]
+        elif dependency.required or report.outcome(name).value is not MISSING:
+            arguments[name] = report[name]
+    return arguments

@@ -1,0 +1,136 @@
+"""Where inputs come from: the app's own words, and the parts of a request that may give them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, get_origin
+
+import msgspec
+from aiohttp import hdrs, web
+
+from aiohttp_steps.engine import convert_input
+from aiohttp_steps.errors import DefinitionError, InputError
+from aiohttp_steps.plan import nearest
+from aiohttp_steps.types import MISSING, Input
+
+if TYPE_CHECKING:
+    from aiohttp_steps.types import Plan
+
+
+def read_own_inputs(inputs: Mapping[str, Any] | Iterable[Input] | None) -> dict[str, Input]:
+    """Read what an app passes to `setup` as declarations.
+
+    Raises:
+        DefinitionError: it is neither a mapping nor a collection of `Input`.
+    """
+    if inputs is None:
+        return {}
+    if isinstance(inputs, Mapping):
+        return {name: _read_one(name, value) for name, value in inputs.items()}
+    declared = {}
+    given: object
+    for given in inputs:
+        if not isinstance(given, Input):
+            fault = f"inputs= holds {given!r}; give Input objects, or a dict of names and values"
+            raise DefinitionError(fault)
+        declared[given.name] = given
+    return declared
+
+
+def _read_one(name: str, value: Any) -> Input:
+    if isinstance(value, Input):
+        if value.name != name:
+            fault = f"inputs= has the input {value.name!r} under the name {name!r}; use one name"
+            raise DefinitionError(fault, step=name)
+        return value
+    if inspect.isroutine(value):
+        return Input(name, Any, provide=value)
+    return Input(name, Any, default=value)
+
+
+async def gather_inputs(request: web.Request, plan: Plan, declared: Mapping[str, Input]) -> dict[str, Any]:
+    """Collect what the app and the request say of the inputs that a plan takes, converted.
+
+    Only declared sources count; what else a request carries is not looked at. A path wins over a query, and
+    that over a body.
+
+    Raises:
+        InputError: a value has the wrong type, or the body is no JSON object.
+    """
+    wanted = [declared[need.name] for need in plan.inputs if need.name in declared]
+    body = await read_body(request) if any("body" in one.sources for one in wanted) else {}
+    values = {}
+    for one in wanted:
+        value, is_text = await _find(request, one, body)
+        if value is not MISSING:
+            values[one.name] = convert_input(one, value, is_text=is_text)
+    return values
+
+
+async def read_body(request: web.Request) -> dict[str, Any]:
+    """Return the JSON object in a request's body, empty if there is none.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not request.body_exists:  # can_read_body turns false when the body has been read once
+        return {}
+    if request.content_type != "application/json":
+        message = (
+            f"the body has the content type {request.content_type!r}; send a JSON object as application/json"
+        )
+        raise InputError(message, input="body", expected="object")
+    try:
+        body = msgspec.json.decode(await request.read() or b"{}")
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise InputError(f"the body is no JSON: {error}", input="body", expected="object") from None
+    if not isinstance(body, dict):
+        message = f"the body is a JSON {type(body).__name__}; send an object of inputs by name"
+        raise InputError(message, input="body", expected="object")
+    return body
+
+
+async def refuse_unknown(request: web.Request, plan: Plan, declared: Mapping[str, Input]) -> None:
+    """Refuse names in query and body that are no inputs of a plan, or may not come from there.
+
+    For the framework's own routes, where nothing but inputs has a meaning.
+
+    Raises:
+        InputError: there is one.
+    """
+    body = await read_body(request) if request.method == hdrs.METH_POST else {}
+    takes = {need.name for need in plan.inputs}
+    for source, names in (("query", request.query), ("body", body)):
+        for name in names:
+            one = declared.get(name) if name in takes else None
+            if one is not None and source in one.sources:
+                continue
+            if one is None:
+                open_to = [
+                    known for known in takes if known in declared and source in declared[known].sources
+                ]
+                near = nearest(name, open_to)
+                hint = (
+                    f"did you mean {near!r}?" if near else f"it takes: {', '.join(sorted(open_to)) or 'none'}"
+                )
+                message = f"input {name!r} is not known to view {plan.view!r}; {hint}"
+            else:
+                where = " or ".join(one.sources) or "the application alone"
+                message = f"input {name!r} cannot be set by the {source}; it comes from {where}"
+            raise InputError(message, input=name, expected=one.type_name if one else "nothing")
+
+
+async def _find(request: web.Request, one: Input, body: Mapping[str, Any]) -> tuple[Any, bool]:
+    """Return the raw value of an input and whether it is text; `MISSING` if nobody gives it."""
+    if one.provide is not None:
+        value = one.provide(request)
+        return (await value if inspect.isawaitable(value) else value), False
+    if "path" in one.sources and one.name in request.match_info:
+        return request.match_info[one.name], True
+    if "query" in one.sources and one.name in request.query:
+        takes_several = get_origin(one.type) in (list, tuple, set, frozenset)
+        return (request.query.getall(one.name) if takes_several else request.query[one.name]), True
+    if "body" in one.sources and one.name in body:
+        return body[one.name], False
+    return MISSING, False

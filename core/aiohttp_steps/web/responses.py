@@ -1,0 +1,139 @@
+"""From reports and errors to responses and headers: the contract on the wire."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import msgspec
+from aiohttp import hdrs, web
+
+from aiohttp_steps.engine import describe_error, encode_report
+from aiohttp_steps.errors import InputError, StepError, StepSkippedError
+from aiohttp_steps.web.state import STATE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiohttp_steps.types import Report
+
+COMPLETED = "Steps-Completed"
+SERVER_TIMING = "Server-Timing"
+
+MOST_TIMING_BYTES = 2048
+"""Proxies refuse responses whose headers grow: Joomla met 502 (joomla#37087)."""
+
+
+def json_response(
+    report: Report,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    debug: bool | None = None,
+) -> web.Response:
+    """Return a report as a JSON response.
+
+    Args:
+        debug: whether messages of unexpected exceptions are told; `None`: as the application says.
+
+    Raises:
+        StepEncodingError: the value of a required step cannot be said in JSON.
+    """
+    if debug is None:
+        request = report.run.request
+        state = request.config_dict.get(STATE) if request is not None else None
+        debug = state is not None and state.debug
+    body = encode_report(report, debug=debug)
+    response = web.Response(body=body, status=status, content_type="application/json", headers=headers)
+    response.headers[COMPLETED] = _flag(report)
+    return response
+
+
+def problem(
+    status: int, detail: str, *, headers: Mapping[str, str] | None = None, **facts: Any
+) -> web.Response:
+    """Return an RFC 9457 problem.
+
+    Args:
+        facts: further members, those that are `None` left out.
+    """
+    document = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        **{name: fact for name, fact in facts.items() if fact is not None},
+    }
+    body = msgspec.json.encode(document)
+    return web.Response(body=body, status=status, content_type="application/problem+json", headers=headers)
+
+
+def input_problem(error: InputError) -> web.Response:
+    """Return the answer to a bad input."""
+    return problem(400, str(error), input=error.input, expected=error.expected)
+
+
+def failure_problem(report: Report, error: BaseException, *, debug: bool) -> web.Response:
+    """Return the answer to the failure of a required step.
+
+    Raises:
+        web.HTTPException: the step's own.
+    """
+    cause = error
+    while isinstance(cause, StepSkippedError) and cause.__cause__ is not None:
+        cause = cause.__cause__
+    if isinstance(cause, web.HTTPException):
+        raise cause
+    name = next((name for name, known in report.errors.items() if known is cause), None)
+    described = describe_error(cause, debug=debug)
+    return problem(
+        cause.status if isinstance(cause, StepError) else 500,
+        described["message"],
+        step=name,
+        plugin=report.outcome(name).step.plugin if name else None,
+        error=described["type"],
+    )
+
+
+def add_headers(report: Report, response: web.StreamResponse, *, server_timing: bool) -> None:
+    """Tell in a response's headers how its run went."""
+    response.headers.setdefault(COMPLETED, _flag(report))
+    if server_timing:
+        ours = format_server_timing(report)
+        theirs = response.headers.get(SERVER_TIMING)
+        response.headers[SERVER_TIMING] = f"{theirs}, {ours}" if theirs else ours
+
+
+def format_server_timing(report: Report) -> str:
+    """Return the times of the steps that ran, in plan order, and the total.
+
+    At most 2 kB, cut between entries. Durations in milliseconds: https://www.w3.org/TR/server-timing/
+    """
+    total = f"total;dur={report.timing.wall_s * 1000:.1f}"
+    room = MOST_TIMING_BYTES - len(total)
+    entries = []
+    for outcome in report.outcomes:
+        if outcome.started_s is None:
+            continue
+        # A step's name may be any identifier, a header's token only ASCII.
+        name = quote(outcome.step.name, safe="")
+        entry = f'{name};dur={outcome.run_s * 1000:.1f};desc="{outcome.step.kind}"'
+        room -= len(entry) + 2
+        if room < 0:
+            break
+        entries.append(entry)
+    return ", ".join([*entries, total])
+
+
+def method_not_allowed(view: str) -> web.Response:
+    """Return the answer to a GET that would write."""
+    detail = (
+        f"view {view!r} has steps that may write, so GET does not run it; "
+        "send POST with a JSON body of inputs"
+    )
+    return problem(405, detail, headers={hdrs.ALLOW: hdrs.METH_POST})
+
+
+def _flag(report: Report) -> str:
+    return "true" if report.completed else "false"

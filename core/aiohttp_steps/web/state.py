@@ -1,0 +1,94 @@
+"""What an application and a request carry: the keys, and what stands behind them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from aiohttp_steps.errors import StepsError
+from aiohttp_steps.types import Input, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiohttp_steps.engine import StepRegistry
+
+REPORT = web.RequestKey("REPORT", Report)
+"""Where a handler finds the report of its request's run: `request[REPORT]`."""
+
+
+class State:
+    """What `setup` leaves on an application.
+
+    Attributes:
+        registry: whose steps run.
+        debug: whether clients may read messages of unexpected exceptions.
+        server_timing: whether responses tell the steps' times.
+        handler_cancellation: whether a client that leaves cancels the run; `None` if that is not known.
+    """
+
+    def __init__(
+        self,
+        registry: StepRegistry,
+        own_inputs: Mapping[str, Input],
+        *,
+        debug: bool | None,
+        server_timing: bool | None,
+        sequential: bool | None,
+    ) -> None:
+        self.registry = registry
+        self.debug = bool(debug)
+        self.server_timing = bool(server_timing)
+        self.sequential = sequential
+        self.handler_cancellation: bool | None = None
+        self._asked = debug, server_timing
+        self._own_inputs = own_inputs
+        self._merged: tuple[Any, dict[str, Input]] = (None, {})
+
+    def start(self, *, loop_debug: bool) -> None:
+        """Work out what was left to the event loop's debug mode."""
+        debug, server_timing = self._asked
+        self.debug = loop_debug if debug is None else debug
+        self.server_timing = self.debug if server_timing is None else server_timing
+
+    @property
+    def inputs(self) -> dict[str, Input]:
+        """All declared inputs by name; what the app says of one wins over what a plugin says."""
+        declared = self.registry.inputs
+        if self._merged[0] is not declared:
+            own = {name: _adopt(given, declared.get(name)) for name, given in self._own_inputs.items()}
+            self._merged = declared, {**declared, **own}
+        return self._merged[1]
+
+
+STATE = web.AppKey("aiohttp_steps", State)
+
+
+def state_of(request: web.Request) -> State:
+    """Return the state of the innermost application on the request's way that has one.
+
+    Raises:
+        StepsError: none has.
+    """
+    for app in reversed(request.match_info.apps):
+        if STATE in app:
+            return app[STATE]
+    message = (
+        f"{request.method} {request.path} needs steps, but no application on its way has any; "
+        "call aiohttp_steps.setup(app, registry) before the application starts"
+    )
+    raise StepsError(message)
+
+
+def _adopt(given: Input, declared: Input | None) -> Input:
+    """Give an input that the app pinned to a bare value the type and help that its plugin declares."""
+    if declared is None or given.type is not Any:
+        return given
+    return Input(
+        given.name,
+        declared.type,
+        default=given.default,
+        provide=given.provide,
+        help=declared.help,
+    )
