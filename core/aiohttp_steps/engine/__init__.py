@@ -4,8 +4,20 @@ Owns what happens while a request is answered: who waits, who is cancelled, what
 nothing of HTTP but that some results and errors, whose types it is told, are answers.
 """
 
-from aiohttp_steps.engine.inputs import convert_input, resolve_inputs
+from aiohttp_steps.engine.check import Finding, check_registry
+from aiohttp_steps.engine.inputs import convert_input, read_input, resolve_inputs
 from aiohttp_steps.engine.registry import StepRegistry
-from aiohttp_steps.engine.wire import describe_error, encode_report
+from aiohttp_steps.engine.wire import describe_error, describe_outcome, describe_timing, encode_report
 
-__all__ = ["StepRegistry", "convert_input", "describe_error", "encode_report", "resolve_inputs"]
+__all__ = [
+    "Finding",
+    "StepRegistry",
+    "check_registry",
+    "convert_input",
+    "describe_error",
+    "describe_outcome",
+    "describe_timing",
+    "encode_report",
+    "read_input",
+    "resolve_inputs",
+]

@@ -32,6 +32,24 @@ def convert_input(declared: Input, value: Any, *, is_text: bool = False) -> Any:
         raise InputError(message, input=declared.name, expected=declared.type_name) from None
 
 
+def read_input(declared: Input, text: str) -> Any:
+    """Return the value that a person wrote: text that is read as the type, or else JSON of that type.
+
+    Raises:
+        InputError: it is neither.
+    """
+    try:
+        return convert_input(declared, text, is_text=True)
+    except InputError:
+        try:
+            value = msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            value = MISSING
+        if value is MISSING:
+            raise
+        return convert_input(declared, value)
+
+
 def resolve_inputs(plan: Plan, declared: Mapping[str, Input], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of all inputs that a plan takes, in the order of first use.
 

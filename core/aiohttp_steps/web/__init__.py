@@ -2,9 +2,19 @@
 
 from aiohttp_steps.web.handlers import inject, view
 from aiohttp_steps.web.responses import json_response
-from aiohttp_steps.web.server import build_server_app
+from aiohttp_steps.web.server import Server, build_server_app, hosts_of
 from aiohttp_steps.web.setup import setup
 from aiohttp_steps.web.state import REPORT
 from aiohttp_steps.web.views import add_views
 
-__all__ = ["REPORT", "add_views", "build_server_app", "inject", "json_response", "setup", "view"]
+__all__ = [
+    "REPORT",
+    "Server",
+    "add_views",
+    "build_server_app",
+    "hosts_of",
+    "inject",
+    "json_response",
+    "setup",
+    "view",
+]

@@ -29,8 +29,8 @@ def read_own_inputs(inputs: Mapping[str, Any] | Iterable[Input] | None) -> dict[
     if isinstance(inputs, Mapping):
         return {name: _read_one(name, value) for name, value in inputs.items()}
     declared = {}
-    given: object
-    for given in inputs:
+    everything: Iterable[object] = inputs
+    for given in everything:
         if not isinstance(given, Input):
             fault = f"inputs= holds {given!r}; give Input objects, or a dict of names and values"
             raise DefinitionError(fault)

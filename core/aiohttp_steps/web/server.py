@@ -12,9 +12,12 @@ from aiohttp_steps.web.setup import setup
 from aiohttp_steps.web.views import add_views
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Awaitable, Callable, Collection, Mapping
 
     from aiohttp_steps.engine import StepRegistry
+
+DEFAULT_PORT = 80
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
@@ -38,7 +41,12 @@ def build_server_app(
     app = web.Application(middlewares=[_make_guard(frozenset(host.lower() for host in hosts))])
     setup(app, registry, inputs=inputs, debug=debug, sequential=sequential)
     add_views(app)
+    app.router.add_get("/", _go_to_views)
     return app
+
+
+async def _go_to_views(_request: web.Request) -> web.StreamResponse:
+    raise web.HTTPFound("/views")
 
 
 def _make_guard(hosts: frozenset[str]) -> Any:
@@ -56,3 +64,55 @@ def _make_guard(hosts: frozenset[str]) -> Any:
         return await handler(request)
 
     return refuse_foreign
+
+
+def hosts_of(host: str, port: int, allowed: Collection[str] = ()) -> list[str]:
+    """Return the values of `Host` by which a server on an address is reached.
+
+    Args:
+        host: the address listened on. On a loopback address it is reached by each name of loopback.
+        allowed: further names; one without a port stands for this port.
+    """
+    named = f"[{host}]" if ":" in host else host
+    is_loopback = named in LOOPBACK_NAMES or host.startswith("127.")
+    names = [*dict.fromkeys([*LOOPBACK_NAMES, named] if is_loopback else [named])]
+    hosts = [name for name in allowed if urlsplit(f"//{name}").port]
+    names += [name for name in allowed if name not in hosts]
+    hosts += [f"{name}:{port}" for name in names]
+    return hosts + names if port == DEFAULT_PORT else hosts
+
+
+class Server:
+    """A running application on a socket.
+
+    Args:
+        listener: a bound socket; closed by `stop`.
+        shutdown_timeout_s: how long requests may go on after `stop`, in seconds; then they are cancelled.
+    """
+
+    def __init__(self, app: web.Application, listener: socket.socket, *, shutdown_timeout_s: float) -> None:
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=shutdown_timeout_s)
+        self._listener = listener
+
+    @property
+    def url(self) -> str:
+        """Where it is reached: `http://127.0.0.1:8080`."""
+        host, port = self._listener.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    async def start(self) -> None:
+        """Start the application and accept connections.
+
+        Raises:
+            PlanError, DefinitionError: a plan or a declaration is wrong.
+        """
+        try:
+            await self._runner.setup()
+            await web.SockSite(self._runner, self._listener).start()
+        except BaseException:
+            self._listener.close()
+            raise
+
+    async def stop(self) -> None:
+        """Accept no more connections, let requests under way finish in their time, and clean up."""
+        await self._runner.cleanup()

@@ -1,0 +1,5 @@
+"""`python -m aiohttp_steps`: the command line."""
+
+from aiohttp_steps.cli import main
+
+main()

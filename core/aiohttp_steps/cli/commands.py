@@ -1,0 +1,145 @@
+"""The commands and their options; what they do is in the modules beside this one."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import sys
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from aiohttp_steps.cli import checking, explaining, listing, running, serving
+from aiohttp_steps.cli.common import Console, load_registry, read_inputs
+from aiohttp_steps.errors import StepsError
+
+app = typer.Typer(
+    name="aiohttp-steps",
+    help="Run and inspect the step plugins that are installed here.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class Format(enum.StrEnum):
+    """How a plan is printed."""
+
+    TREE = "tree"
+    JSON = "json"
+    MERMAID = "mermaid"
+
+
+View = Annotated[str, typer.Argument(help="Name of the view.", show_default=False)]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input", "-i", metavar="NAME=VALUE", help="Value of an input; may be given several times."
+    ),
+]
+Sequential = Annotated[bool, typer.Option("--sequential", help="Run every step alone, in the same order.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+@app.command()
+def serve(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any that is free.")
+    ] = 8080,
+    inputs: Inputs = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[:PORT]", help="Answer to this Host as well; may be given several times."),
+    ] = None,
+    shutdown_timeout: Annotated[
+        float, typer.Option(min=0, help="Seconds that requests have to finish after SIGTERM.")
+    ] = 10.0,
+    sequential: Sequential = False,
+    debug: Annotated[
+        bool, typer.Option(help="Tell clients messages of unexpected errors, and times.")
+    ] = False,
+) -> None:
+    """Serve all views of the installed plugins, to this machine's user."""
+    settings = serving.Settings(
+        host=host,
+        port=port,
+        allowed_hosts=tuple(allow_host or ()),
+        shutdown_timeout_s=shutdown_timeout,
+        sequential=sequential,
+        debug=debug,
+    )
+    registry = load_registry()
+    asyncio.run(serving.serve(registry, read_inputs(registry, inputs), settings))
+
+
+@app.command()
+def run(*, view: View, inputs: Inputs = None, sequential: Sequential = False) -> None:
+    """Run a view once and print its report as JSON; exit 1 if a required step failed."""
+    registry = load_registry()
+    is_good = asyncio.run(running.run(registry, view, read_inputs(registry, inputs), sequential=sequential))
+    raise typer.Exit(0 if is_good else 1)
+
+
+@app.command()
+def explain(
+    *,
+    view: View,
+    analyze: Annotated[bool, typer.Option("--analyze", help="Run it, and show real times.")] = False,
+    format: Annotated[Format, typer.Option(help="How to print the plan.")] = Format.TREE,  # noqa: A002
+    inputs: Inputs = None,
+    sequential: Sequential = False,
+    allow_writes: Annotated[
+        bool, typer.Option("--allow-writes", help="Let --analyze run steps that may write.")
+    ] = False,
+) -> None:
+    """Show the plan of a view, and why each step stands where it stands."""
+    registry = load_registry()
+    plan = registry.plan(view, sequential=sequential)
+    report = None
+    if analyze:
+        running.refuse_writes(plan, allowed=allow_writes)
+        given = read_inputs(registry, inputs)
+        report = asyncio.run(running.measure(registry, view, given, sequential=sequential))
+    match format:
+        case Format.TREE:
+            explaining.print_tree(plan, report)
+        case Format.JSON:
+            explaining.print_json(plan, report)
+        case Format.MERMAID:
+            explaining.print_mermaid(plan)
+
+
+@app.command()
+def plugins(*, as_json: AsJson = False) -> None:
+    """List what is installed: versions, steps, and what failed to load and why."""
+    registry = load_registry(warn=False)
+    if as_json:
+        listing.print_json(registry)
+    else:
+        listing.print_tree(registry)
+
+
+@app.command()
+def check(
+    *,
+    as_json: AsJson = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings too.")] = False,
+) -> None:
+    """Find everything that can be wrong with the installed plugins; exit 1 if something is."""
+    raise typer.Exit(checking.check(load_registry(warn=False), as_json=as_json, strict=strict))
+
+
+def run_cli() -> None:
+    """Run a command; an error that has a remedy is printed without a traceback, and the exit code is 1."""
+    try:
+        app()
+    except StepsError as error:
+        Console.errors().print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        # Somebody has read enough: `aiohttp-steps run project | head`.
+        sys.stderr.close()
+        sys.exit(1)
