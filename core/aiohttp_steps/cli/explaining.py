@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 STYLES: dict[TierKind, str] = {"gate": "magenta", "sequential": "yellow", "parallel": "green"}
 
-BAR_CELLS = 32
-"""Width of a step's bar in the timeline of a run."""
+MOST_BAR_CELLS, LEAST_BAR_CELLS = 40, 10
+"""Width of the timeline of a run: what the other columns leave of the console's."""
+
+OTHER_COLUMNS = 46
+"""Width of the columns beside names and timeline."""
 
 
 def print_tree(plan: Plan, report: Report | None) -> None:
@@ -63,17 +66,19 @@ def _print_times(report: Report) -> None:
     console, timing = Console.results(), report.timing
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("step", "status"):
-        table.add_column(title)
+        table.add_column(title, no_wrap=True)
     for title in ("barrier ms", "queue ms", "run ms"):
-        table.add_column(title, justify="right")
-    table.add_column("timeline")
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("timeline", no_wrap=True)
+    names = max(len(name) for name in report)
+    cells = max(LEAST_BAR_CELLS, min(MOST_BAR_CELLS, console.width - names - OTHER_COLUMNS))
     for outcome in report.outcomes:
         is_critical = outcome.step.name in timing.critical_path
         table.add_row(
             f"[bold red]{escape(outcome.step.name)}[/]" if is_critical else escape(outcome.step.name),
             outcome.status.value,
             *(f"{seconds * 1000:.1f}" for seconds in (outcome.barrier_s, outcome.queue_s, outcome.run_s)),
-            _bar(outcome, timing.wall_s, "red" if is_critical else "green"),
+            _bar(outcome, timing.wall_s / cells, "red" if is_critical else "green"),
         )
     console.print(table)
     path = " → ".join(timing.critical_path)
@@ -88,14 +93,13 @@ def _print_times(report: Report) -> None:
         console.print(f"[yellow]{escape(name)}:[/] {escape(f'{type(error).__name__}: {error}')}")
 
 
-def _bar(outcome: Outcome, wall_s: float, style: str) -> str:
-    """Draw when a step waited (dotted) and ran (solid)."""
-    if outcome.started_s is None or not wall_s:
+def _bar(outcome: Outcome, cell_s: float, style: str) -> str:
+    """Draw when a step waited (dotted) and ran (solid), one character for each `cell_s` seconds."""
+    if outcome.started_s is None or not cell_s:
         return ""
-    cell_s = wall_s / BAR_CELLS
     queued = round((outcome.started_s - outcome.queue_s) / cell_s)
     start = round(outcome.started_s / cell_s)
-    length = max(1, round(outcome.run_s / cell_s))
+    length = max(1, round((outcome.started_s + outcome.run_s) / cell_s) - start)
     return " " * queued + f"[dim]{'·' * (start - queued)}[/][{style}]{'━' * length}[/]"
 
 

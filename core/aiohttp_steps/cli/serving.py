@@ -68,8 +68,12 @@ async def serve(registry: StepRegistry, inputs: Mapping[str, Any], settings: Set
 
 
 def _configure_logging() -> None:
-    handler = RichHandler(console=Console.errors(), show_path=False, rich_tracebacks=False)
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
+    console = Console.errors()
+    if console.is_terminal:
+        handler = RichHandler(console=console, show_path=False)
+        logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
+    else:  # one line per record, for whoever collects them
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
 
 def _listen(host: str, port: int) -> socket.socket:
