@@ -27,13 +27,34 @@ hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
-def exclusive(key: str) -> Exclusive:
+def exclusive(*keys: str) -> Exclusive:
     """Make the concurrency class of steps that never run at once for the same key.
 
+    Such a step is sequential within its request, and waits while a step of another request holds one of its
+    keys: first come, first served. Steps hold several keys in sorted order, so that they never wait for each
+    other. Do not run a view that needs a key from within a step that holds it.
+
     Args:
-        key: a format string over inputs and steps: `"git:{project_path}"`.
+        keys: format strings over inputs and steps: `"git:{project_path}"`, `"user:{current_user.id}"`. The
+            step needs what they name, as if it took it.
+
+    Raises:
+        DefinitionError: no key, or one that is no format string of names.
     """
-    return Exclusive(key)
+    made = Exclusive(keys)
+    try:
+        are_names = all(name.isidentifier() for name in made.names)
+    except (ValueError, TypeError) as error:
+        fault = (
+            f"exclusive{keys!r}: {error}; write names of inputs or steps in braces: 'git:{{project_path}}'"
+        )
+        raise DefinitionError(fault) from error
+    if not keys or not are_names:
+        fault = (
+            f"exclusive{keys!r} names nothing by name; write for example exclusive('git:{{project_path}}')"
+        )
+        raise DefinitionError(fault)
+    return made
 
 
 @overload

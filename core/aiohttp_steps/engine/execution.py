@@ -233,7 +233,7 @@ class Execution(Ledger):
         self, body: Body, step_call: StepCall, arguments: dict[str, Any], context: contextvars.Context | None
     ) -> Any:
         """Run a step through its policies and its runner."""
-        call = Call(body.step, self.run_info.request, arguments)
+        call = self.calls[body.index] = Call(body.step, self.run_info.request, arguments)
         try:
             if context is None:
                 return await step_call(call)

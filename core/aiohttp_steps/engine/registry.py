@@ -10,7 +10,7 @@ from aiohttp_steps.engine.inputs import convert_input, resolve_inputs
 from aiohttp_steps.engine.program import Program, build_program
 from aiohttp_steps.errors import PlanError
 from aiohttp_steps.plan import compile_plan
-from aiohttp_steps.policies import BuiltinPolicies
+from aiohttp_steps.policies import BuiltinPolicies, ProcessLocks
 from aiohttp_steps.registry import PluginRegistry
 from aiohttp_steps.runners import BuiltinRunners
 from aiohttp_steps.types import Dependency, Report, RunInfo
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
     from pluggy import HookImpl
 
-    from aiohttp_steps.types import Plan, Step
+    from aiohttp_steps.types import Locks, Plan, Step
 
 logger = logging.getLogger("aiohttp_steps")
+
+PROCESS_LOCKS = ProcessLocks()
+"""Shared by all registries: a key means the same in every application of the process."""
 
 MOST_PROGRAMS = 1024
 """Programs kept; a `steps_select` that never chooses the same twice must not fill the memory."""
@@ -39,13 +42,17 @@ class StepRegistry(PluginRegistry):
     Args:
         threads: most threads for plain `def` steps; `None`: number of processors plus 4, at most 32.
         sequential: run every step alone, in the same order: the flag to go back with.
+
+    Attributes:
+        locks: what keeps exclusive steps apart; the process's own unless replaced.
     """
 
     def __init__(self, *, threads: int | None = None, sequential: bool = False) -> None:
         super().__init__()
         self.sequential = sequential
         self.register(BuiltinRunners(threads), "builtin_runners")
-        self.register(BuiltinPolicies(), "builtin_policies")
+        self.locks: Locks = PROCESS_LOCKS
+        self.register(BuiltinPolicies(lambda: self.locks), "builtin_policies")
 
     def plan(
         self,

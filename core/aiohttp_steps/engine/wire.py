@@ -85,6 +85,7 @@ def describe_outcome(outcome: Outcome) -> dict[str, Any]:
         "status": outcome.status.value,
         "barrier_ms": to_ms(outcome.barrier_s),
         "queue_ms": to_ms(outcome.queue_s),
+        "lock_ms": to_ms(outcome.lock_s),
         "run_ms": to_ms(outcome.run_s),
         "started_ms": None if outcome.started_s is None else to_ms(outcome.started_s),
     }

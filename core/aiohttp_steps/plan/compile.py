@@ -121,7 +121,7 @@ def _build(
                 source=names.get(dependency.name, dependency.name),
                 required=dependency.required,
             )
-            for dependency in step.dependencies
+            for dependency in step.takes
             if dependency.name in names or dependency.name in selection.inputs
         ]
         return Node(

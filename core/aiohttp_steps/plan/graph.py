@@ -33,7 +33,7 @@ class Graph:
             self._plugins.setdefault(f"plugin:{step.plugin}", []).append(number)
         self.waits_for: list[dict[int, EdgeKind]] = [{} for _ in steps]
         for number, step in enumerate(steps):
-            names = (dependency.name for dependency in step.dependencies)
+            names = (dependency.name for dependency in step.takes)
             self.waits_for[number] |= {self._numbers[name]: "data" for name in names if name in self._numbers}
         for number, step in enumerate(steps):
             for source in self._named(step.options.after, number):

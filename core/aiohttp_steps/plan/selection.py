@@ -95,7 +95,7 @@ def select(
         step = queue.popleft()
         if step.name not in chosen:
             chosen.add(step.name)
-            queue.extend(found for dependency in step.dependencies if (found := take(dependency, step)))
+            queue.extend(found for dependency in step.takes if (found := take(dependency, step)))
     selection.steps = [step for step in by_name.values() if step.name in chosen]
     return selection
 

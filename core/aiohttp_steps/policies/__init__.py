@@ -4,5 +4,6 @@ A module has one function that is asked about a step: it returns what wraps the 
 """
 
 from aiohttp_steps.policies.builtin import BuiltinPolicies
+from aiohttp_steps.policies.locks import ProcessLocks
 
-__all__ = ["BuiltinPolicies"]
+__all__ = ["BuiltinPolicies", "ProcessLocks"]

@@ -1,6 +1,7 @@
 """The words of the framework as types; nothing here runs anything."""
 
 from aiohttp_steps.types.inputs import Input, Source
+from aiohttp_steps.types.locks import Locks
 from aiohttp_steps.types.plan import Binding, Edge, InputNeed, Node, Plan, Tier, TierKind
 from aiohttp_steps.types.report import NEVER, Ledger, Outcome, Report, Status, Timing
 from aiohttp_steps.types.running import Call, RunInfo, Runner, StepCall, StepMiddleware
@@ -31,6 +32,7 @@ __all__ = [
     "Kind",
     "Ledger",
     "Location",
+    "Locks",
     "Missing",
     "Node",
     "OnDisconnect",

@@ -30,10 +30,10 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Where the value of one keyword-only parameter comes from.
+    """Where a value that a step takes comes from.
 
     Attributes:
-        parameter: its name.
+        parameter: its name; for what only an exclusive key is made of, the name in the key.
         source: a position in the plan for a step's result; the name of an input otherwise.
         required: `False` if the parameter has a default.
     """

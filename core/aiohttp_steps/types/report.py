@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
     from aiohttp_steps.types.plan import Node, Plan
-    from aiohttp_steps.types.running import RunInfo
+    from aiohttp_steps.types.running import Call, RunInfo
     from aiohttp_steps.types.step import Step, StepOptions
 
 T = TypeVar("T")
@@ -43,6 +43,7 @@ class Outcome:
         status: how it ended.
         value: its result, or its default if it gave none; `MISSING` without either.
         error: why it gave no result; `None` if it did, was cancelled or not started.
+        lock_s: the part of `queue_s` that it waited for exclusive keys.
         barrier_s: how long it was held back by a tier although all it takes was there.
         queue_s: how long it waited to start once it might, for a thread say.
         run_s: how long its body ran.
@@ -56,6 +57,7 @@ class Outcome:
     error: BaseException | None
     barrier_s: float
     queue_s: float
+    lock_s: float
     run_s: float
     started_s: float | None
     ended_s: float | None
@@ -89,6 +91,7 @@ class Ledger:
         values: results, `MISSING` where there is none.
         errors: why there is none.
         statuses: how a step ended, `None` for success and for what has not ended.
+        calls: what went through policies or a runner, by position.
         ready_at, started_at, ended_at: in the event loop's time, `NEVER` if it has not come.
         began_at, finished_at: of the run.
         failure: position of the required step that ended the run, `None` if none did.
@@ -98,6 +101,7 @@ class Ledger:
     __slots__ = (
         "answer",
         "began_at",
+        "calls",
         "ended_at",
         "errors",
         "failure",
@@ -117,6 +121,7 @@ class Ledger:
         self.values: list[Any] = [MISSING] * size
         self.errors: list[BaseException | None] = [None] * size
         self.statuses: list[Status | None] = [None] * size
+        self.calls: dict[int, Call] = {}
         self.ready_at = [NEVER] * size
         self.started_at = [NEVER] * size
         self.ended_at = [NEVER] * size
@@ -264,6 +269,7 @@ def _outcome_of(ledger: Ledger, node: Node) -> Outcome:
     ready, started, ended = ledger.ready_at[index], ledger.started_at[index], ledger.ended_at[index]
     has_started, has_ended = started != NEVER, ended != NEVER
     was_ready = ready != NEVER and has_ended
+    call = ledger.calls.get(index)
     inputs_at = max((ledger.ended_at[edge.source] for edge in node.edges), default=began)
     return Outcome(
         step=node.step,
@@ -272,6 +278,7 @@ def _outcome_of(ledger: Ledger, node: Node) -> Outcome:
         error=ledger.errors[index],
         barrier_s=max(0.0, ready - inputs_at) if was_ready else 0.0,
         queue_s=max(0.0, (started if has_started else ended) - ready) if was_ready else 0.0,
+        lock_s=call.lock_s if call else 0.0,
         run_s=ended - started if has_started and has_ended else 0.0,
         started_s=started - began if has_started else None,
         ended_s=ended - began if has_ended else None,

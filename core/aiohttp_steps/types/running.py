@@ -37,6 +37,8 @@ class Call:
         step: what is executed.
         request: the `web.Request`, `None` without HTTP.
         arguments: values of the keyword-only parameters.
+        values: the same, and what exclusive keys are made of.
+        lock_s: how long it waited for exclusive keys, in seconds.
         started_at: when the body started, in the event loop's time; `None` while it waits.
         on_start: called in the event loop as soon as it is known that the body has started. A step
             middleware may set it before it calls the next.
@@ -44,12 +46,25 @@ class Call:
             wait for work that cannot be stopped, such as a thread's.
     """
 
-    __slots__ = ("arguments", "is_expired", "on_start", "request", "started_at", "step")
+    __slots__ = (
+        "arguments",
+        "is_expired",
+        "lock_s",
+        "on_start",
+        "request",
+        "started_at",
+        "step",
+        "values",
+    )
 
-    def __init__(self, step: Step, request: Any, arguments: dict[str, Any]) -> None:
+    def __init__(self, step: Step, request: Any, values: dict[str, Any]) -> None:
         self.step = step
         self.request = request
-        self.arguments = arguments
+        self.values = values
+        self.arguments = values
+        if len(values) > len(step.dependencies):
+            self.arguments = {d.name: values[d.name] for d in step.dependencies if d.name in values}
+        self.lock_s = 0.0
         self.started_at: float | None = None
         self.on_start: Callable[[], None] | None = None
         self.is_expired: Callable[[], bool] = _never

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+import re
 from dataclasses import dataclass
+from string import Formatter
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
@@ -37,10 +39,18 @@ class Exclusive:
     """The concurrency class of steps that must not run at once for one key; made by `exclusive`.
 
     Attributes:
-        key: a format string over inputs and steps, `"git:{project_path}"`.
+        keys: format strings over inputs and steps, `"git:{project_path}"`.
     """
 
-    key: str
+    keys: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The inputs and steps that the keys are made of, in order of first mention."""
+        fields = (
+            field for key in self.keys for _, field, _, _ in Formatter().parse(key) if field is not None
+        )
+        return tuple(dict.fromkeys(re.split(r"[.\[]", field, maxsplit=1)[0] for field in fields))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +118,18 @@ class Step:
     dependencies: tuple[Dependency, ...]
     takes_request: bool | Literal["optional"]
     location: Location
+
+    @property
+    def takes(self) -> tuple[Dependency, ...]:
+        """All that it needs: its parameters, and what the keys of an exclusive step are made of."""
+        concurrency = self.options.concurrency
+        if not isinstance(concurrency, Exclusive):
+            return self.dependencies
+        needed = {dependency.name: dependency for dependency in self.dependencies}
+        # A key without its value is no key: what it names is required, whatever the parameter says.
+        return tuple(
+            (needed | {name: Dependency(name, required=True) for name in concurrency.names}).values()
+        )
 
     @property
     def kind(self) -> Kind:
