@@ -5,11 +5,13 @@ nothing of HTTP but that some results and errors, whose types it is told, are an
 """
 
 from aiohttp_steps.engine.check import Finding, check_registry
+from aiohttp_steps.engine.execution import Execution
 from aiohttp_steps.engine.inputs import convert_input, read_input, resolve_inputs
 from aiohttp_steps.engine.registry import StepRegistry
 from aiohttp_steps.engine.wire import describe_error, describe_outcome, describe_timing, encode_report
 
 __all__ = [
+    "Execution",
     "Finding",
     "StepRegistry",
     "check_registry",

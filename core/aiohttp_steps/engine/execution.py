@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp_steps.engine.context import await_in
 from aiohttp_steps.errors import StepSkippedError, StepTimeoutError
-from aiohttp_steps.types import MISSING, Call, Ledger, Status
+from aiohttp_steps.types import MISSING, NEVER, Call, Ledger, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiohttp_steps.engine.program import Body, Program, Stage
-    from aiohttp_steps.types import RunInfo, StepCall
+    from aiohttp_steps.types import OnDisconnect, RunInfo, StepCall
 
 # Eager tasks run up to their first wait where they are made: a step that does not wait costs no turn.
 _IS_EAGER = sys.version_info >= (3, 12)
@@ -41,9 +41,11 @@ class Execution(Ledger):
 
     __slots__ = (
         "_answers",
+        "_at",
         "_bodies",
         "_clock",
         "_context",
+        "_is_leaving",
         "_is_over",
         "_is_starting",
         "_loop",
@@ -67,7 +69,9 @@ class Execution(Ledger):
         self._positional: tuple[Any, ...] = () if info.request is None else (info.request,)
         self._waits_for = list(program.waits_for)
         self._wake: asyncio.Future[None] | None = None
-        self._is_over = False
+        self._is_over = self._is_leaving = False
+        # What each worker runs just now; kept only where that makes a difference.
+        self._at: dict[asyncio.Task[Any] | None, Body] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._passing: BaseException | None = None
 
@@ -88,12 +92,44 @@ class Execution(Ledger):
             if self._is_over:
                 break
         self.finished_at = self._clock()
+        if self._is_leaving:
+            message = "nobody waits for this run any more"
+            raise asyncio.CancelledError(message)
+
+    def leave(self) -> OnDisconnect:
+        """Let the run end because nobody waits for it any more: nothing new starts.
+
+        Returns:
+            What is to become of the task that awaits `run`. `"cancel"`: cancel it. `"finish"`, `"detach"`: a
+            step that has begun must not be torn, so do not; `run` raises `CancelledError` when the last such
+            step has ended, others having been cancelled.
+        """
+        kept = {body.on_disconnect for body in self._bodies if self._is_running(body)} - {"cancel"}
+        if not kept:
+            return "cancel"
+        self._is_leaving = True
+        self._end()
+        return "finish" if "finish" in kept else "detach"
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """Names of the steps whose bodies run just now."""
+        return tuple(body.step.name for body in self._bodies if self._is_running(body))
+
+    def _is_running(self, body: Body) -> bool:
+        """Tell whether a body has begun and not ended; one that waits for a lock or thread has not begun."""
+        index = body.index
+        if self.ended_at[index] != NEVER:
+            return False
+        call = self.calls.get(index)
+        return self.started_at[index] != NEVER or (call is not None and call.started_at is not None)
 
     async def _run_together(self, stage: Stage) -> None:
         """Run a stage of several steps in workers, and leave none of them."""
         self._context = contextvars.copy_context()
         self._ready: deque[Body] = deque(stage.roots)
         self._wake = None
+        self._at = {} if stage.keeps else None
         now = self._clock()
         ready_at = self.ready_at
         for body in stage.roots:
@@ -149,6 +185,8 @@ class Execution(Ledger):
         context: contextvars.Context | None = None
         while True:
             index = body.index
+            if self._at is not None:
+                self._at[asyncio.current_task()] = body
             arguments = _NO_ARGUMENTS if body.is_bare else self._collect(body)
             if arguments is not None:
                 try:
@@ -202,12 +240,17 @@ class Execution(Ledger):
         return following
 
     async def _stop_workers(self) -> None:
-        """Cancel the workers and wait for their end, however often this task is cancelled meanwhile."""
+        """Cancel the workers and wait for their end, however often this task is cancelled meanwhile.
+
+        When the run is left, a worker whose step is not to be torn is only waited for.
+        """
         self._is_over = True
         running = {task for task in self._tasks if not task.done()}
         interruption: BaseException | None = None
         for task in running:
-            task.cancel()
+            body = self._at.get(task) if self._at is not None and self._is_leaving else None
+            if body is None or body.on_disconnect == "cancel" or not self._is_running(body):
+                task.cancel()
         while running:
             try:
                 _, running = await asyncio.wait(running)

@@ -12,7 +12,17 @@ from aiohttp_steps.types import MISSING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from aiohttp_steps.types import Binding, Node, Plan, Runner, Step, StepCall, StepMiddleware, TierKind
+    from aiohttp_steps.types import (
+        Binding,
+        Node,
+        OnDisconnect,
+        Plan,
+        Runner,
+        Step,
+        StepCall,
+        StepMiddleware,
+        TierKind,
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,6 +33,7 @@ class Body:
         function: for the engine to await itself, if no policy and no runner stands between.
         call: executes the step otherwise.
         is_bare: whether it takes neither request nor arguments.
+        on_disconnect: what becomes of it when nobody waits for the run any more.
     """
 
     index: int
@@ -36,6 +47,7 @@ class Body:
     waits_for: int
     required: bool
     default: Any
+    on_disconnect: OnDisconnect
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,12 +58,14 @@ class Stage:
         alone: its body, if it has only one: the request's own task awaits it.
         roots: bodies that wait for nothing in the tier.
         size: how many bodies it has.
+        keeps: whether it has a body that is not to be torn when nobody waits for the run any more.
     """
 
     kind: TierKind
     alone: Body | None
     roots: tuple[Body, ...]
     size: int
+    keeps: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +74,7 @@ class Program:
 
     Attributes:
         waits_for: for each step, how many of its own tier it waits for; each run counts down a copy.
+        keeps: whether some body is not to be torn when nobody waits for the run any more.
         is_observed: whether some plugin listens to the beginning or end of runs.
     """
 
@@ -67,6 +82,7 @@ class Program:
     bodies: tuple[Body, ...]
     waits_for: tuple[int, ...]
     stages: tuple[Stage, ...]
+    keeps: bool
     is_observed: bool
 
 
@@ -96,10 +112,18 @@ def build_program(
                 alone=members[0] if len(members) == 1 else None,
                 roots=tuple(body for body in members if not body.waits_for),
                 size=len(members),
+                keeps=any(body.on_disconnect != "cancel" for body in members),
             )
         )
     counts = tuple(body.waits_for for body in bodies)
-    return Program(plan=plan, bodies=bodies, waits_for=counts, stages=tuple(stages), is_observed=is_observed)
+    return Program(
+        plan=plan,
+        bodies=bodies,
+        waits_for=counts,
+        stages=tuple(stages),
+        keeps=any(stage.keeps for stage in stages),
+        is_observed=is_observed,
+    )
 
 
 def _build_body(
@@ -132,4 +156,5 @@ def _build_body(
         waits_for=node.waits_for,
         required=node.required,
         default=step.options.default if step.has_default else MISSING,
+        on_disconnect=step.options.on_disconnect,
     )

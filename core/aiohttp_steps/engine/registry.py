@@ -160,13 +160,17 @@ class StepRegistry(PluginRegistry):
         *,
         request: Any = None,
         answers: tuple[type, ...] = (),
+        watch: Callable[[Execution], None] | None = None,
     ) -> Report:
         """Run a program with inputs that are complete and converted.
 
         Args:
             answers: types of results and errors that end the run: its answer.
+            watch: given the execution before it starts, for who may have to leave it.
         """
         execution = Execution(program, RunInfo(program.plan, request, inputs), answers)
+        if watch is not None:
+            watch(execution)
         if program.is_observed:
             self._notify("steps_run_started", run=execution.run_info)
         await execution.run()

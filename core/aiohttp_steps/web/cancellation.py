@@ -1,9 +1,13 @@
-"""Finds out whether aiohttp cancels the handler of a client that has left."""
+"""Finds out whether aiohttp cancels the handler of a client that has left, and has it do so.
+
+aiohttp tells an application nothing of its runner, and a runner has no public word for what it will pass to
+its server. So the runner is looked up among the callers of the application's start-up.
+"""
 
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -12,19 +16,33 @@ if TYPE_CHECKING:
 
 
 def find_handler_cancellation() -> bool | None:
-    """Return the `handler_cancellation` of the runner that starts an application just now; `None`: no runner.
+    """Return the setting of the runner that starts an application just now; `None` if there is no runner."""
+    runner = _find_runner()
+    if runner is None:
+        return None
+    overriding = getattr(runner.app, "_handler_args", None) or {}
+    return bool({**_settings(runner), **overriding}.get("handler_cancellation", False))
 
-    aiohttp tells an application nothing of its runner, and a runner has no public word of its arguments: so
-    the runner is looked up among the callers, and asked for what it will pass to its server.
-    """
+
+def turn_on_handler_cancellation() -> bool:
+    """Have the runner that starts an application just now cancel handlers; answers whether it will."""
+    runner = _find_runner()
+    if runner is None:
+        return False
+    _settings(runner)["handler_cancellation"] = True
+    return find_handler_cancellation() is True
+
+
+def _settings(runner: web.AppRunner) -> dict[str, Any]:
+    settings: dict[str, Any] = getattr(runner, "_kwargs", {})
+    return settings
+
+
+def _find_runner() -> web.AppRunner | None:
     frame: FrameType | None = inspect.currentframe()
     while frame is not None:
-        runner = frame.f_locals.get("self")
-        if isinstance(runner, web.AppRunner):
-            settings = {
-                **getattr(runner, "_kwargs", {}),
-                **(getattr(runner.app, "_handler_args", None) or {}),
-            }
-            return bool(settings.get("handler_cancellation", False))
+        caller = frame.f_locals.get("self")
+        if isinstance(caller, web.AppRunner):
+            return caller
         frame = frame.f_back
     return None

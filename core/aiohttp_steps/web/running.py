@@ -9,6 +9,7 @@ from aiohttp import web
 
 from aiohttp_steps.engine import resolve_inputs
 from aiohttp_steps.errors import InputError, StepError, StepSkippedError
+from aiohttp_steps.web.departure import Departure
 from aiohttp_steps.web.inputs import gather_inputs
 from aiohttp_steps.web.responses import failure_problem, input_problem
 from aiohttp_steps.web.state import REPORT, State, state_of
@@ -42,7 +43,33 @@ def program_for(state: State, route: Route, request: web.Request | None = None) 
     )
 
 
-async def run_route(request: web.Request, state: State, route: Route) -> web.StreamResponse | None:
+async def answer_route(
+    request: web.Request,
+    state: State,
+    route: Route,
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> web.StreamResponse:
+    """Run a route's plan, then call its handler; a client that leaves tears no step that is to be finished.
+
+    Raises:
+        web.HTTPException: a step or the handler raised it.
+        asyncio.CancelledError: the client has left.
+    """
+    departure = Departure()
+
+    async def work() -> web.StreamResponse:
+        response = await run_route(request, state, route, departure)
+        return response or await answer_errors(request, handler)
+
+    # Without cancellation, or with nothing that is to be kept, the request's own task does it all.
+    if state.handler_cancellation is not False and program_for(state, route, request).keeps:
+        return await state.departures.run(departure, work)
+    return await work()
+
+
+async def run_route(
+    request: web.Request, state: State, route: Route, departure: Departure
+) -> web.StreamResponse | None:
     """Run a route's plan and leave the report in the request.
 
     Returns:
@@ -57,7 +84,9 @@ async def run_route(request: web.Request, state: State, route: Route) -> web.Str
         inputs = resolve_inputs(program.plan, state.inputs, given)
     except InputError as error:
         return input_problem(error)
-    report = await state.registry.execute(program, inputs, request=request, answers=ANSWERS)
+    report = await state.registry.execute(
+        program, inputs, request=request, answers=ANSWERS, watch=departure.watch if program.keeps else None
+    )
     request[REPORT] = report
     log_errors(report)
     if report.answer is not None:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import hdrs, web
 
 from aiohttp_steps.errors import StepsError
-from aiohttp_steps.web.cancellation import find_handler_cancellation
+from aiohttp_steps.web.cancellation import find_handler_cancellation, turn_on_handler_cancellation
+from aiohttp_steps.web.departure import Departure
 from aiohttp_steps.web.handlers import route_of
 from aiohttp_steps.web.inputs import read_own_inputs
 from aiohttp_steps.web.responses import add_headers, problem
-from aiohttp_steps.web.running import answer_errors, program_for, run_route
+from aiohttp_steps.web.running import answer_route, program_for
 from aiohttp_steps.web.state import REPORT, STATE, State
+from aiohttp_steps.web.views import run_view
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -35,6 +37,8 @@ def setup(
     debug: bool | None = None,
     server_timing: bool | None = None,
     sequential: bool | None = None,
+    cancel_on_disconnect: bool = True,
+    shutdown_timeout_s: float = 10.0,
 ) -> None:
     """Let the handlers of `app`, and of its sub-applications, have steps.
 
@@ -51,6 +55,11 @@ def setup(
             debug mode.
         server_timing: whether responses carry `Server-Timing`; `None`: in debug mode.
         sequential: run every step alone; `None`: as the registry says.
+        cancel_on_disconnect: whether a client that leaves stops the steps of its run, each as its
+            `on_disconnect` says. aiohttp's handler cancellation is turned on for it; handlers without steps
+            are not cancelled by that. `False`: leave aiohttp as it is; without handler cancellation every
+            run goes on to its end.
+        shutdown_timeout_s: how long clean-up waits for steps that outlive their requests, in seconds.
 
     Raises:
         StepsError: it was called for this application before.
@@ -62,6 +71,8 @@ def setup(
         raise StepsError(message)
     own_inputs = read_own_inputs(inputs)
     state = State(registry, own_inputs, debug=debug, server_timing=server_timing, sequential=sequential)
+    state.cancel_on_disconnect = cancel_on_disconnect
+    state.shutdown_timeout_s = shutdown_timeout_s
     app[STATE] = state
     app.middlewares.append(_make_middleware(state))
     app.on_startup.append(_start)
@@ -79,15 +90,27 @@ def _make_middleware(state: State) -> Any:
             return await handler(request)
         route = route_of(request.match_info.handler, request.method)
         if route is None:
-            return await handler(request)
+            return await _answer_unmarked(request, handler, state)
         if _runs_no_plan(request):
             return await _answer_without_plan(request, handler, state, route)
-        response = await run_route(request, state, route)
-        if response is not None:
-            return response
-        return await answer_errors(request, handler)
+        return await answer_route(request, state, route, handler)
 
     return run_steps
+
+
+async def _answer_unmarked(
+    request: web.Request,
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    state: State,
+) -> web.StreamResponse:
+    """Call a handler without steps as if handler cancellation were as the application's author left it."""
+    if not state.turned_on_cancellation or request.match_info.handler is run_view:
+        return await handler(request)
+
+    async def work() -> web.StreamResponse:
+        return await handler(request)
+
+    return await state.departures.run(Departure("finish"), work)
 
 
 def _innermost(request: web.Request) -> State | None:
@@ -135,6 +158,8 @@ async def _start(app: web.Application) -> None:
                 program_for(state, marked)
     _warn_of_order(app)
     state.handler_cancellation = find_handler_cancellation()
+    if state.cancel_on_disconnect and state.handler_cancellation is False:
+        state.handler_cancellation = state.turned_on_cancellation = turn_on_handler_cancellation()
     logger.info("%s", describe_cancellation(state.handler_cancellation))
 
 
@@ -142,7 +167,7 @@ def describe_cancellation(handler_cancellation: bool | None) -> str:
     """Say what becomes of a run when its client leaves."""
     match handler_cancellation:
         case True:
-            return "handler cancellation is on: a client that leaves cancels its run"
+            return "handler cancellation is on: a client that leaves stops its run, as on_disconnect= says"
         case False:
             return "handler cancellation is off: a run goes on to its end when its client leaves"
         case None:
@@ -182,4 +207,6 @@ def _make_header_writer(state: State) -> Any:
 
 
 async def _clean_up(app: web.Application) -> None:
-    await app[STATE].registry.close()
+    state = app[STATE]
+    await state.departures.close(state.shutdown_timeout_s)
+    await state.registry.close()

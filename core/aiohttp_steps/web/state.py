@@ -8,6 +8,7 @@ from aiohttp import web
 
 from aiohttp_steps.errors import StepsError
 from aiohttp_steps.types import Input, Report
+from aiohttp_steps.web.departure import Departures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +26,11 @@ class State:
         registry: whose steps run.
         debug: whether clients may read messages of unexpected exceptions.
         server_timing: whether responses tell the steps' times.
-        handler_cancellation: whether a client that leaves cancels the run; `None` if that is not known.
+        handler_cancellation: whether aiohttp cancels the request of a client that leaves; `None` if that is
+            not known.
+        turned_on_cancellation: whether that is so because of `setup`.
+        cancel_on_disconnect, shutdown_timeout_s: as given to `setup`.
+        departures: the requests whose steps must not be torn.
     """
 
     def __init__(
@@ -42,6 +47,10 @@ class State:
         self.server_timing = bool(server_timing)
         self.sequential = sequential
         self.handler_cancellation: bool | None = None
+        self.turned_on_cancellation = False
+        self.cancel_on_disconnect = True
+        self.shutdown_timeout_s = 10.0
+        self.departures = Departures()
         self._asked = debug, server_timing
         self._own_inputs = own_inputs
         self._merged: tuple[Any, dict[str, Input]] = (None, {})

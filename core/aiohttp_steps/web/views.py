@@ -13,7 +13,7 @@ from aiohttp_steps.types import MISSING
 from aiohttp_steps.web.handlers import Route
 from aiohttp_steps.web.inputs import refuse_unknown
 from aiohttp_steps.web.responses import input_problem, json_response, method_not_allowed, problem
-from aiohttp_steps.web.running import answer_errors, program_for, run_route
+from aiohttp_steps.web.running import answer_route, program_for
 from aiohttp_steps.web.state import REPORT, state_of
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ async def run_view(request: web.Request) -> web.StreamResponse:
         await refuse_unknown(request, plan, state.inputs)
     except InputError as error:
         return input_problem(error)
-    response = await run_route(request, state, Route(view=name))
-    return response or await answer_errors(request, _answer_with_report)
+    return await answer_route(request, state, Route(view=name), _answer_with_report)
 
 
 async def _answer_with_report(request: web.Request) -> web.StreamResponse:
