@@ -3,12 +3,15 @@
 from aiohttp_steps.engine import StepRegistry
 from aiohttp_steps.errors import StepError
 from aiohttp_steps.marker import exclusive, hookimpl, step
-from aiohttp_steps.types import Input
+from aiohttp_steps.policies import Limits, time_left
+from aiohttp_steps.types import Input, Retry
 from aiohttp_steps.web import REPORT, add_views, inject, json_response, setup, view
 
 __all__ = [
     "REPORT",
     "Input",
+    "Limits",
+    "Retry",
     "StepError",
     "StepRegistry",
     "add_views",
@@ -18,5 +21,6 @@ __all__ = [
     "json_response",
     "setup",
     "step",
+    "time_left",
     "view",
 ]

@@ -11,6 +11,7 @@ StepsError
 ├── InputError               a value for an input is missing or wrong (.input, .expected)
 └── StepError                a step did not succeed, in a way that its author or the engine declares
     ├── StepTimeoutError     it ran, or waited to start, too long (.limit_s, .waiting)
+    ├── StepShedError        there was no room to let it wait     (.retry_after_s)
     └── StepSkippedError     what it takes did not come          (.because_of)
 ```
 
@@ -155,16 +156,34 @@ class StepTimeoutError(StepError):
     Attributes:
         limit_s: the limit that was passed, in seconds.
         waiting: `True` if the step had not started.
+        of_view: `True` if the limit was that of the whole view.
     """
 
     type = "timeout"
     status = 504
 
-    def __init__(self, limit_s: float, *, waiting: bool) -> None:
+    def __init__(self, limit_s: float, *, waiting: bool, of_view: bool = False) -> None:
         doing = "waited to start" if waiting else "ran"
-        super().__init__(f"{doing} longer than {limit_s} s")
+        limit = f"the {limit_s} s of its view" if of_view else f"{limit_s} s"
+        super().__init__(f"{doing} longer than {limit}")
         self.limit_s = limit_s
         self.waiting = waiting
+        self.of_view = of_view
+
+
+class StepShedError(StepError):
+    """A step was not run, because as many as may wait for its limit waited already.
+
+    Attributes:
+        retry_after_s: when the client may try again, in seconds.
+    """
+
+    type = "shed"
+    status = 503
+
+    def __init__(self, limit: str, *, retry_after_s: int = 1) -> None:
+        super().__init__(f"too many wait for {limit} already; try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
 
 
 class StepSkippedError(StepError):

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, overload
 import pluggy
 
 from aiohttp_steps.errors import DefinitionError
-from aiohttp_steps.types import MISSING, OPTIONS_ATTRIBUTE, Exclusive, Location, OnDisconnect, StepOptions
+from aiohttp_steps.types import (
+    MISSING,
+    OPTIONS_ATTRIBUTE,
+    Exclusive,
+    Location,
+    OnDisconnect,
+    Retry,
+    StepOptions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -70,11 +78,11 @@ def step(
     runner: str | None = ...,
     timeout: float | None = ...,
     queue_timeout: float | None = ...,
-    retry: Any = ...,
+    retry: int | Retry | None = ...,
     required: bool | None = ...,
     default: Any = ...,
     on_disconnect: OnDisconnect | None = ...,
-    share: Any = ...,
+    share: bool | Callable[..., Any] = ...,
     limit: int | None = ...,
 ) -> Callable[[F], F]: ...
 
@@ -91,11 +99,11 @@ def step(
     runner: str | None = None,
     timeout: float | None = None,
     queue_timeout: float | None = None,
-    retry: Any = None,
+    retry: int | Retry | None = None,
     required: bool | None = None,
     default: Any = MISSING,
     on_disconnect: OnDisconnect | None = None,
-    share: Any = False,
+    share: bool | Callable[..., Any] = False,
     limit: int | None = None,
 ) -> F | Callable[[F], F]:
     """Mark a function as a step; the function itself is returned unchanged.
@@ -120,16 +128,18 @@ def step(
         required: whether its failure ends the request. `None`: yes, except for parallel steps and steps
             with a default.
         default: the value when it gives none; its failure is reported all the same.
-        on_disconnect: `"cancel"`: safe to stop at any point, which also lets `GET /views/{view}` run it.
-            `None`: that for parallel steps, `"finish"` for all others.
-        retry: comes with a later version; refused.
-        share: comes with a later version; refused.
-        limit: comes with a later version; refused.
+        on_disconnect: what becomes of it when the client leaves. `"cancel"`: it is stopped, which is safe at
+            any point; this also lets `GET /views/{view}` run it. `"finish"`: once begun, it runs to its end,
+            and the request with it. `"detach"`: the same, but the request ends at once. `None`: `"cancel"`
+            for parallel steps, `"finish"` for all others.
+        retry: how often it is tried, or a `Retry` that says more; within its `timeout`.
+        share: `True`: requests under way that need it with the same arguments wait for one run of it. A
+            function: called with the arguments, and the request if it takes that, it returns the key.
+        limit: how many runs of it may be under way at once in this process; others wait.
 
     Raises:
-        DefinitionError: an option is wrong, contradicts another, or comes with a later version.
+        DefinitionError: an option is wrong, or contradicts another.
     """
-    later = {"retry": retry, "share": share or None, "limit": limit}
 
     def mark(function: F) -> F:
         options = StepOptions(
@@ -144,9 +154,12 @@ def step(
             required=(concurrency != "parallel" and default is MISSING) if required is None else required,
             default=default,
             on_disconnect=on_disconnect or ("cancel" if concurrency == "parallel" else "finish"),
+            retry=Retry(attempts=retry) if isinstance(retry, int) else retry,
+            share=share,
+            limit=limit,
         )
         _check_options(function, options, required=required, on_disconnect=on_disconnect)
-        _refuse_later(function, later)
+        _check_policies(function, options)
         setattr(function, OPTIONS_ATTRIBUTE, options)
         # A hookimpl below this decorator keeps its tryfirst and trylast.
         below = getattr(function, f"{PROJECT_NAME}_impl", {})
@@ -224,11 +237,20 @@ def _is_duration(seconds: object) -> bool:
     )
 
 
-def _refuse_later(function: Callable[..., Any], later: dict[str, object]) -> None:
-    for option, value in later.items():
-        if value is not None:
-            fault = f"{option}={value!r} comes with a later version of aiohttp-steps; remove it"
-            raise _wrong(function, fault)
+def _check_policies(function: Callable[..., Any], options: StepOptions) -> None:
+    retry: object = options.retry
+    limit: object = options.limit
+    if retry is not None and (not isinstance(retry, Retry) or retry.attempts < 2):  # noqa: PLR2004 - once is none
+        fault = f"retry={retry!r} is no second attempt; give a number from 2 on, a Retry, or None"
+        raise _wrong(function, fault)
+    if options.share and options.concurrency == "gate":
+        fault = "a gate is never shared: its answer is for one request; remove share"
+        raise _wrong(function, fault)
+    if options.share is not True and options.share is not False and not callable(options.share):
+        raise _wrong(function, f"share={options.share!r} is not known; use True, False or a key function")
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        fault = f"limit={limit!r} is no number of runs; give a whole number from 1 on, or None for no limit"
+        raise _wrong(function, fault)
 
 
 def _wrong(function: Callable[..., Any], fault: str) -> DefinitionError:

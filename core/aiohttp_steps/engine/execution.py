@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp_steps.engine.context import await_in
 from aiohttp_steps.errors import StepSkippedError, StepTimeoutError
+from aiohttp_steps.policies import Deadline
 from aiohttp_steps.types import MISSING, NEVER, Call, Ledger, Status
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Execution(Ledger):
         "_positional",
         "_program",
         "_ready",
+        "_scope",
         "_tasks",
         "_to_do",
         "_waits_for",
@@ -70,6 +72,7 @@ class Execution(Ledger):
         self._waits_for = list(program.waits_for)
         self._wake: asyncio.Future[None] | None = None
         self._is_over = self._is_leaving = False
+        self._scope: asyncio.Timeout | None = None
         # What each worker runs just now; kept only where that makes a difference.
         self._at: dict[asyncio.Task[Any] | None, Body] | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -95,6 +98,34 @@ class Execution(Ledger):
         if self._is_leaving:
             message = "nobody waits for this run any more"
             raise asyncio.CancelledError(message)
+
+    async def run_within(self, deadline_s: float) -> None:
+        """Run, but no longer than that: what has not ended by then has timed out.
+
+        Raises:
+            asyncio.CancelledError: it was cancelled from outside.
+        """
+        deadline = Deadline(self._clock, self.began_at + deadline_s)
+        self._scope = asyncio.timeout_at(deadline.at)
+        try:
+            with deadline:
+                async with self._scope:
+                    await self.run()
+        except TimeoutError:
+            self._time_out(deadline_s)
+
+    def _time_out(self, deadline_s: float) -> None:
+        self.finished_at = self._clock()
+        self._is_over = True
+        for body in self._bodies:
+            index = body.index
+            if self.ended_at[index] == NEVER or self.statuses[index] is Status.CANCELLED:
+                has_started = self.started_at[index] != NEVER
+                self.errors[index] = StepTimeoutError(deadline_s, waiting=not has_started, of_view=True)
+                self.statuses[index] = Status.TIMED_OUT
+                self.values[index] = body.default
+                if self.failure is None and body.required and body.default is MISSING:
+                    self.failure = index
 
     def leave(self) -> OnDisconnect:
         """Let the run end because nobody waits for it any more: nothing new starts.
@@ -276,7 +307,11 @@ class Execution(Ledger):
         self, body: Body, step_call: StepCall, arguments: dict[str, Any], context: contextvars.Context | None
     ) -> Any:
         """Run a step through its policies and its runner."""
-        call = self.calls[body.index] = Call(body.step, self.run_info.request, arguments)
+        call = self.calls[body.index] = Call(
+            body.step, self.run_info.request, arguments, required=body.required
+        )
+        if self._scope is not None:
+            call.is_expired = self._scope.expired
         try:
             if context is None:
                 return await step_call(call)

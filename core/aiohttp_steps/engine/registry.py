@@ -10,7 +10,7 @@ from aiohttp_steps.engine.inputs import convert_input, resolve_inputs
 from aiohttp_steps.engine.program import Program, build_program
 from aiohttp_steps.errors import PlanError
 from aiohttp_steps.plan import compile_plan
-from aiohttp_steps.policies import BuiltinPolicies, ProcessLocks
+from aiohttp_steps.policies import BuiltinPolicies, Limits, ProcessLocks
 from aiohttp_steps.registry import PluginRegistry
 from aiohttp_steps.runners import BuiltinRunners
 from aiohttp_steps.types import Dependency, Report, RunInfo
@@ -41,18 +41,22 @@ class StepRegistry(PluginRegistry):
 
     Args:
         threads: most threads for plain `def` steps; `None`: number of processors plus 4, at most 32.
+        limits: how many steps are under way and wait at once; `None`: as many as come.
         sequential: run every step alone, in the same order: the flag to go back with.
 
     Attributes:
         locks: what keeps exclusive steps apart; the process's own unless replaced.
     """
 
-    def __init__(self, *, threads: int | None = None, sequential: bool = False) -> None:
+    def __init__(
+        self, *, threads: int | None = None, limits: Limits | None = None, sequential: bool = False
+    ) -> None:
         super().__init__()
         self.sequential = sequential
         self.register(BuiltinRunners(threads), "builtin_runners")
         self.locks: Locks = PROCESS_LOCKS
-        self.register(BuiltinPolicies(lambda: self.locks), "builtin_policies")
+        self._policies = BuiltinPolicies(lambda: self.locks, limits or Limits())
+        self.register(self._policies, "builtin_policies")
 
     def plan(
         self,
@@ -125,6 +129,7 @@ class StepRegistry(PluginRegistry):
         wanted: Sequence[Dependency | str] = (),
         request: Any = None,
         sequential: bool | None = None,
+        deadline_s: float | None = None,
     ) -> Report:
         """Run a view without HTTP.
 
@@ -137,6 +142,7 @@ class StepRegistry(PluginRegistry):
             wanted: names of steps to run besides those of the view.
             request: what steps that take `request` get.
             sequential: run every step alone; `None`: as the registry says.
+            deadline_s: how long the run may take, in seconds; `None`: no limit.
 
         Raises:
             InputError: an input is missing or has a wrong value.
@@ -151,7 +157,8 @@ class StepRegistry(PluginRegistry):
         selected = self.select(request, view)
         program = self.program(view, wanted=wanted, inputs=extra, selected=selected, sequential=sequential)
         _refuse_without_request(program.plan, request)
-        return await self.execute(program, resolve_inputs(program.plan, declared, given), request=request)
+        values = resolve_inputs(program.plan, declared, given)
+        return await self.execute(program, values, request=request, deadline_s=deadline_s)
 
     async def execute(
         self,
@@ -160,12 +167,14 @@ class StepRegistry(PluginRegistry):
         *,
         request: Any = None,
         answers: tuple[type, ...] = (),
+        deadline_s: float | None = None,
         watch: Callable[[Execution], None] | None = None,
     ) -> Report:
         """Run a program with inputs that are complete and converted.
 
         Args:
             answers: types of results and errors that end the run: its answer.
+            deadline_s: how long the run may take, in seconds; what has not ended by then has timed out.
             watch: given the execution before it starts, for who may have to leave it.
         """
         execution = Execution(program, RunInfo(program.plan, request, inputs), answers)
@@ -173,7 +182,10 @@ class StepRegistry(PluginRegistry):
             watch(execution)
         if program.is_observed:
             self._notify("steps_run_started", run=execution.run_info)
-        await execution.run()
+        if deadline_s is None:
+            await execution.run()
+        else:
+            await execution.run_within(deadline_s)
         report = Report(execution)
         if program.is_observed:
             self._notify("steps_run_finished", report=report)

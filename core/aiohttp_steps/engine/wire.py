@@ -87,6 +87,7 @@ def describe_outcome(outcome: Outcome) -> dict[str, Any]:
         "queue_ms": to_ms(outcome.queue_s),
         "lock_ms": to_ms(outcome.lock_s),
         "run_ms": to_ms(outcome.run_s),
+        "attempts": outcome.attempts,
         "started_ms": None if outcome.started_s is None else to_ms(outcome.started_s),
     }
 

@@ -4,6 +4,8 @@ A module has one function that is asked about a step: it returns what wraps the 
 """
 
 from aiohttp_steps.policies.builtin import BuiltinPolicies
+from aiohttp_steps.policies.clock import Deadline, time_left
+from aiohttp_steps.policies.limiting import Limits
 from aiohttp_steps.policies.locks import ProcessLocks
 
-__all__ = ["BuiltinPolicies", "ProcessLocks"]
+__all__ = ["BuiltinPolicies", "Deadline", "Limits", "ProcessLocks", "time_left"]

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from aiohttp_steps.marker import hookimpl
 from aiohttp_steps.policies.deadline import limit_time
 from aiohttp_steps.policies.exclusive import hold_keys
+from aiohttp_steps.policies.limiting import Limiter, Limits
+from aiohttp_steps.policies.retrying import try_again
+from aiohttp_steps.policies.sharing import Flights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,19 +21,30 @@ if TYPE_CHECKING:
 class BuiltinPolicies:
     """Brings the policies that options of `@step` ask for, inside of what other plugins wrap.
 
-    From the outside in: `timeout` and `queue_timeout`, `exclusive`. So the wait for a key counts as waiting.
+    From the outside in: `timeout` and `queue_timeout`, `share`, `limit`, `exclusive`, `retry`. So each waiter
+    for a shared run has its own limits of time; the waits for a slot and for a key count as waiting, not as
+    running; and a step that is tried again keeps both.
 
     Args:
         locks: asked for what holds exclusive keys.
+        limits: how much is taken on at once.
     """
 
-    def __init__(self, locks: Callable[[], Locks]) -> None:
+    def __init__(self, locks: Callable[[], Locks], limits: Limits) -> None:
         self._locks = locks
+        self.flights = Flights()
+        self.limiter = Limiter(limits)
 
     @hookimpl(trylast=True)
     def step_middleware(self, step: Step) -> StepMiddleware | None:
         """Wrap the steps that have such options."""
-        asked = [limit_time(step), hold_keys(step, self._locks)]
+        asked = [
+            limit_time(step),
+            self.flights.share(step),
+            self.limiter.limit_number(step),
+            hold_keys(step, self._locks),
+            try_again(step),
+        ]
         middlewares = [middleware for middleware in asked if middleware is not None]
         return partial(_wrap_all, middlewares) if middlewares else None
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from aiohttp_steps.errors import StepTimeoutError
+from aiohttp_steps.policies.clock import Deadline
 
 if TYPE_CHECKING:
     from aiohttp_steps.types import Call, Step, StepCall, StepMiddleware
@@ -23,18 +24,19 @@ def limit_time(step: Step) -> StepMiddleware | None:
 
     def wrap(call_next: StepCall) -> StepCall:
         async def call_in_time(call: Call) -> Any:
-            deadline = _Deadline(call, timeout, queue_timeout)
+            limits = _Limits(call, timeout, queue_timeout)
             try:
-                async with deadline.scope:
-                    value = await call_next(call)
+                with limits.deadline:
+                    async with limits.scope:
+                        value = await call_next(call)
             except asyncio.CancelledError:
                 raise  # from outside; the scope turns its own into TimeoutError
             except BaseException as error:
-                if deadline.scope.expired():
-                    raise deadline.error() from (None if isinstance(error, TimeoutError) else error)
+                if limits.scope.expired():
+                    raise limits.error() from (None if isinstance(error, TimeoutError) else error)
                 raise
-            if deadline.scope.expired():  # the step swallowed the cancellation and came late
-                raise deadline.error()
+            if limits.scope.expired():  # the step swallowed the cancellation and came late
+                raise limits.error()
             return value
 
         return call_in_time
@@ -42,31 +44,34 @@ def limit_time(step: Step) -> StepMiddleware | None:
     return wrap
 
 
-class _Deadline:
+class _Limits:
     """The limit that applies to one call at the moment."""
 
-    __slots__ = ("_call", "_notify", "_timeout", "_waiting_for", "scope")
+    __slots__ = ("_call", "_is_expired", "_notify", "_queue_timeout", "_timeout", "deadline", "scope")
 
     def __init__(self, call: Call, timeout: float | None, queue_timeout: float | None) -> None:
         self._call = call
         self._timeout = timeout
-        self._waiting_for: float | None = queue_timeout
+        self._queue_timeout = queue_timeout
         self.scope = asyncio.timeout(queue_timeout)
-        self._notify = call.on_start
+        self.deadline = Deadline(asyncio.get_running_loop().time)
+        # What was asked to be told before still is.
+        self._notify, self._is_expired = call.on_start, call.is_expired
         call.on_start = self._start
-        call.is_expired = self.scope.expired
+        call.is_expired = self._is_over
 
     def error(self) -> StepTimeoutError:
         waiting = self._call.started_at is None
-        limit_s = self._waiting_for if waiting else self._timeout
-        return StepTimeoutError(limit_s or 0.0, waiting=waiting)
+        return StepTimeoutError((self._queue_timeout if waiting else self._timeout) or 0.0, waiting=waiting)
+
+    def _is_over(self) -> bool:
+        return self.scope.expired() or self._is_expired()
 
     def _start(self) -> None:
+        started_at = self._call.started_at
+        if self._timeout is not None and started_at is not None:
+            self.deadline.at = started_at + self._timeout
         if not self.scope.expired():
-            started_at = self._call.started_at
-            if self._timeout is None or started_at is None:
-                self.scope.reschedule(None)
-            else:
-                self.scope.reschedule(started_at + self._timeout)
+            self.scope.reschedule(self.deadline.at)
         if self._notify is not None:
             self._notify()

@@ -42,6 +42,9 @@ def read_step(function: Callable[..., Any], options: StepOptions, *, plugin: str
     dependencies, takes_request, fault = _read_signature(function)
     if fault:
         raise wrong(fault)
+    if options.share is True and takes_request:
+        fault = "is shared, but takes the request, so that one client could get what is meant for another; "
+        raise wrong(fault + "give share a function that makes a key of the request and the arguments")
     is_async = inspect.iscoroutinefunction(function)
     return Step(
         name=name,

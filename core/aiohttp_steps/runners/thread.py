@@ -107,8 +107,8 @@ class _Job:
         call = self.call
         at = self.loop.time()
         if call.on_start is None:
-            call.started_at = at
-        else:
+            call.mark_started(at)
+        else:  # somebody in the loop waits for it
             self._tell(call.mark_started, at)
         try:
             self.value = self.context.run(call.step.function, *call.positional, **call.arguments)

@@ -14,6 +14,7 @@ from aiohttp_steps.types.step import (
     Location,
     Missing,
     OnDisconnect,
+    Retry,
     Step,
     StepOptions,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "Outcome",
     "Plan",
     "Report",
+    "Retry",
     "RunInfo",
     "Runner",
     "Source",

@@ -46,7 +46,8 @@ class Outcome:
         lock_s: the part of `queue_s` that it waited for exclusive keys.
         barrier_s: how long it was held back by a tier although all it takes was there.
         queue_s: how long it waited to start once it might, for a thread say.
-        run_s: how long its body ran.
+        run_s: how long its body ran, with all its attempts and the waits between them.
+        attempts: how often its body was started.
         started_s: when the body started, `None` if it never did.
         ended_s: when it ended, `None` if it never did.
     """
@@ -59,6 +60,7 @@ class Outcome:
     queue_s: float
     lock_s: float
     run_s: float
+    attempts: int
     started_s: float | None
     ended_s: float | None
 
@@ -280,6 +282,7 @@ def _outcome_of(ledger: Ledger, node: Node) -> Outcome:
         queue_s=max(0.0, (started if has_started else ended) - ready) if was_ready else 0.0,
         lock_s=call.lock_s if call else 0.0,
         run_s=ended - started if has_started and has_ended else 0.0,
+        attempts=call.attempts if call else int(has_started),
         started_s=started - began if has_started else None,
         ended_s=ended - began if has_ended else None,
     )

@@ -38,7 +38,9 @@ class Call:
         request: the `web.Request`, `None` without HTTP.
         arguments: values of the keyword-only parameters.
         values: the same, and what exclusive keys are made of.
+        required: whether its failure ends the run.
         lock_s: how long it waited for exclusive keys, in seconds.
+        attempts: how often the body was started.
         started_at: when the body started, in the event loop's time; `None` while it waits.
         on_start: called in the event loop as soon as it is known that the body has started. A step
             middleware may set it before it calls the next.
@@ -48,17 +50,21 @@ class Call:
 
     __slots__ = (
         "arguments",
+        "attempts",
         "is_expired",
         "lock_s",
         "on_start",
         "request",
+        "required",
         "started_at",
         "step",
         "values",
     )
 
-    def __init__(self, step: Step, request: Any, values: dict[str, Any]) -> None:
+    def __init__(self, step: Step, request: Any, values: dict[str, Any], *, required: bool = True) -> None:
         self.step = step
+        self.required = required
+        self.attempts = 0
         self.request = request
         self.values = values
         self.arguments = values
@@ -70,7 +76,13 @@ class Call:
         self.is_expired: Callable[[], bool] = _never
 
     def mark_started(self, at: float) -> None:
-        """Note that the body started at `at`, in the event loop's time; runners call it, in the loop."""
+        """Note that the body started at `at`, in the event loop's time; runners call it, in the loop.
+
+        Of several attempts the first counts: a wait between them is part of the run.
+        """
+        self.attempts += 1
+        if self.started_at is not None:
+            return
         self.started_at = at
         if self.on_start is not None:
             self.on_start()

@@ -54,6 +54,24 @@ class Exclusive:
 
 
 @dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and when a step is tried again.
+
+    Attributes:
+        attempts: most attempts, the first included; at least 2.
+        on: exceptions after which it is tried again. Anything else is final.
+        wait_s: wait before the second attempt, in seconds; doubled for each further one, and each time a
+            random part of it is waited, so that those who failed together do not come back together.
+        max_wait_s: the longest wait, in seconds.
+    """
+
+    attempts: int = 3
+    on: tuple[type[BaseException], ...] = (OSError,)
+    wait_s: float = 0.1
+    max_wait_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
 class StepOptions:
     """The options of one `@step`, checked and with its defaults worked out. See `step` for each."""
 
@@ -68,6 +86,9 @@ class StepOptions:
     required: bool = True
     default: Any = MISSING
     on_disconnect: OnDisconnect = "finish"
+    retry: Retry | None = None
+    share: bool | Callable[..., Any] = False
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True, order=True)

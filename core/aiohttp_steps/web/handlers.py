@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from aiohttp import web
@@ -33,14 +33,22 @@ class Route:
     Attributes:
         view: the view to run, `None` for none.
         wanted: its keyword-only parameters.
+        deadline_s, sequential: as given to `view`.
     """
 
     view: str | None = None
     wanted: tuple[Dependency, ...] = ()
+    deadline_s: float | None = None
+    sequential: bool | None = None
 
     def merge(self, other: Route) -> Route:
         """Combine with what a method says on top of its class, or one decorator on top of another."""
-        return Route(view=other.view or self.view, wanted=other.wanted or self.wanted)
+        return Route(
+            view=other.view or self.view,
+            wanted=other.wanted or self.wanted,
+            deadline_s=self.deadline_s if other.deadline_s is None else other.deadline_s,
+            sequential=self.sequential if other.sequential is None else other.sequential,
+        )
 
 
 class HandlerMark(Protocol):
@@ -55,7 +63,7 @@ class HandlerMark(Protocol):
     def __call__(self, handler: Callable[..., Awaitable[R]], /) -> Callable[..., Awaitable[R]]: ...
 
 
-def view(name: str) -> HandlerMark:
+def view(name: str, *, deadline_s: float | None = None, sequential: bool | None = None) -> HandlerMark:
     """Mark a handler: run all steps that joined the view, with what they need, before it is called.
 
     The report is in `request[REPORT]`. Keyword-only parameters of the handler take results of steps and
@@ -63,6 +71,9 @@ def view(name: str) -> HandlerMark:
 
     Args:
         name: the view. One that no step has joined is refused when the application starts.
+        deadline_s: how long its steps may take together, in seconds; what has not ended by then has timed
+            out. `None`: as long as they take.
+        sequential: run every step alone; `None`: as the application says.
 
     Raises:
         DefinitionError: `name` is no string, as in `@view` without a name.
@@ -73,7 +84,7 @@ def view(name: str) -> HandlerMark:
         raise DefinitionError(fault)
 
     def mark(handler: Any, /) -> Any:
-        return _mark(handler, view=name)
+        return _mark(handler, Route(view=name, deadline_s=deadline_s, sequential=sequential))
 
     return mark
 
@@ -84,7 +95,7 @@ def inject(handler: Callable[..., Awaitable[R]]) -> Callable[..., Awaitable[R]]:
     A parameter without a default makes its step required for the route; one with a default gets that when
     the step gives no value, or is not installed.
     """
-    marked: Callable[..., Awaitable[R]] = _mark(handler, view=None)
+    marked: Callable[..., Awaitable[R]] = _mark(handler, Route())
     return marked
 
 
@@ -99,8 +110,7 @@ def route_of(handler: object, method: str) -> Route | None:
     return route
 
 
-def _mark(handler: Any, *, view: str | None) -> Any:
-    route = Route(view=view)
+def _mark(handler: Any, route: Route) -> Any:
     marked = handler
     if inspect.isclass(handler):
         if not issubclass(handler, web.View):
@@ -112,7 +122,7 @@ def _mark(handler: Any, *, view: str | None) -> Any:
             raise DefinitionError(fault, step=handler.__name__, location=str(locate(handler)))
         wanted = read_dependencies(handler)
         if wanted:
-            route = Route(view=view, wanted=wanted)
+            route = replace(route, wanted=wanted)
             # Marked twice, it is wrapped once: the wrapper takes no keyword-only parameters any more.
             marked = _wrap(handler, wanted)
     below: Route | None = vars(handler).get(ROUTE_ATTRIBUTE)

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from aiohttp_steps.engine import describe_error, encode_report
-from aiohttp_steps.errors import InputError, StepError, StepSkippedError
+from aiohttp_steps.errors import InputError, StepError, StepShedError, StepSkippedError
 from aiohttp_steps.web.state import STATE
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def failure_problem(report: Report, error: BaseException, *, debug: bool) -> web
     return problem(
         cause.status if isinstance(cause, StepError) else 500,
         described["message"],
+        headers={hdrs.RETRY_AFTER: str(cause.retry_after_s)} if isinstance(cause, StepShedError) else None,
         step=name,
         plugin=report.outcome(name).step.plugin if name else None,
         error=described["type"],

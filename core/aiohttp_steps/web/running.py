@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("aiohttp_steps")
 
+SEQUENTIAL = "Steps-Sequential"
+"""A request with this header runs every step alone, in debug mode: to see whether that changes anything."""
+
 # An HTTPException is a response as well: raised or returned, it ends the run.
 ANSWERS = (web.StreamResponse,)
 
@@ -39,8 +42,15 @@ def program_for(state: State, route: Route, request: web.Request | None = None) 
         wanted=route.wanted,
         inputs=state.inputs.keys() - registry.inputs.keys(),
         selected=None if request is None else registry.select(request, route.view),
-        sequential=state.sequential,
+        sequential=_is_sequential(state, route, request),
     )
+
+
+def _is_sequential(state: State, route: Route, request: web.Request | None) -> bool | None:
+    """Ask the request, then the route, then the application; `None` leaves it to the registry."""
+    if request is not None and state.debug and SEQUENTIAL in request.headers:
+        return True
+    return state.sequential if route.sequential is None else route.sequential
 
 
 async def answer_route(
@@ -85,7 +95,12 @@ async def run_route(
     except InputError as error:
         return input_problem(error)
     report = await state.registry.execute(
-        program, inputs, request=request, answers=ANSWERS, watch=departure.watch if program.keeps else None
+        program,
+        inputs,
+        request=request,
+        answers=ANSWERS,
+        deadline_s=route.deadline_s,
+        watch=departure.watch if program.keeps else None,
     )
     request[REPORT] = report
     log_errors(report)
