@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from aiohttp_steps.engine.context import await_in
+from aiohttp_steps.engine.resources import Resources
 from aiohttp_steps.errors import StepSkippedError, StepTimeoutError
 from aiohttp_steps.policies import Deadline
 from aiohttp_steps.types import MISSING, NEVER, Call, Ledger, Status
@@ -49,6 +50,7 @@ class Execution(Ledger):
         "_is_leaving",
         "_is_over",
         "_is_starting",
+        "_is_together",
         "_loop",
         "_passing",
         "_positional",
@@ -59,6 +61,7 @@ class Execution(Ledger):
         "_to_do",
         "_waits_for",
         "_wake",
+        "resources",
     )
 
     def __init__(self, program: Program, info: RunInfo, answers: tuple[type, ...] = ()) -> None:
@@ -72,6 +75,8 @@ class Execution(Ledger):
         self._waits_for = list(program.waits_for)
         self._wake: asyncio.Future[None] | None = None
         self._is_over = self._is_leaving = False
+        self._is_starting = self._is_together = False
+        self.resources = Resources(self.resource_errors) if program.has_resources else None
         self._scope: asyncio.Timeout | None = None
         # What each worker runs just now; kept only where that makes a difference.
         self._at: dict[asyncio.Task[Any] | None, Body] | None = None
@@ -87,6 +92,7 @@ class Execution(Ledger):
         for stage in self._program.stages:
             self._to_do = stage.size
             body = stage.alone
+            self._is_together = body is None
             if body is None:
                 await self._run_together(stage)
             else:
@@ -310,6 +316,8 @@ class Execution(Ledger):
         call = self.calls[body.index] = Call(
             body.step, self.run_info.request, arguments, required=body.required
         )
+        if self.resources is not None and body.step.is_resource:
+            step_call = self._enter(self.resources, step_call, context)
         if self._scope is not None:
             call.is_expired = self._scope.expired
         try:
@@ -319,6 +327,15 @@ class Execution(Ledger):
         finally:
             if call.started_at is not None:
                 self.started_at[body.index] = call.started_at
+
+    def _enter(
+        self, resources: Resources, step_call: StepCall, context: contextvars.Context | None
+    ) -> StepCall:
+        """Return what enters a resource; in a worker, in a task that outlives it."""
+        if not self._is_together:
+            return lambda call: resources.enter(step_call, call)
+        apart = context or self._context.copy()
+        return lambda call: resources.enter_apart(step_call, call, apart)
 
     def _collect(self, body: Body) -> dict[str, Any] | None:
         """Return a step's arguments; `None`, and the step is skipped, if one that it needs has no value."""

@@ -75,6 +75,7 @@ class Program:
     Attributes:
         waits_for: for each step, how many of its own tier it waits for; each run counts down a copy.
         keeps: whether some body is not to be torn when nobody waits for the run any more.
+        has_resources: whether some step is a generator, to be left after the handler.
         is_observed: whether some plugin listens to the beginning or end of runs.
     """
 
@@ -83,6 +84,7 @@ class Program:
     waits_for: tuple[int, ...]
     stages: tuple[Stage, ...]
     keeps: bool
+    has_resources: bool
     is_observed: bool
 
 
@@ -122,6 +124,7 @@ def build_program(
         waits_for=counts,
         stages=tuple(stages),
         keeps=any(stage.keeps for stage in stages),
+        has_resources=any(step.is_resource for step in plan.steps),
         is_observed=is_observed,
     )
 
@@ -142,7 +145,7 @@ def _build_body(
         if middleware is not None:
             call = middleware(call)
     # Nothing between engine and step: the engine awaits the function itself.
-    is_direct = call is bound and step.runner == "loop"
+    is_direct = call is bound and step.runner == "loop" and not step.is_resource
     takes_request = bool(step.takes_request)
     return Body(
         index=node.index,

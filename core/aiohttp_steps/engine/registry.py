@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from aiohttp_steps.engine.execution import Execution
 from aiohttp_steps.engine.inputs import convert_input, resolve_inputs
 from aiohttp_steps.engine.program import Program, build_program
+from aiohttp_steps.engine.running import Running
 from aiohttp_steps.errors import PlanError
 from aiohttp_steps.plan import compile_plan
 from aiohttp_steps.policies import BuiltinPolicies, Limits, ProcessLocks
 from aiohttp_steps.registry import PluginRegistry
 from aiohttp_steps.runners import BuiltinRunners
-from aiohttp_steps.types import Dependency, Report, RunInfo
+from aiohttp_steps.types import Dependency, RunInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from pluggy import HookImpl
 
-    from aiohttp_steps.types import Locks, Plan, Step
+    from aiohttp_steps.types import Locks, Plan, Report, Step
 
 logger = logging.getLogger("aiohttp_steps")
 
@@ -170,26 +171,38 @@ class StepRegistry(PluginRegistry):
         deadline_s: float | None = None,
         watch: Callable[[Execution], None] | None = None,
     ) -> Report:
-        """Run a program with inputs that are complete and converted.
+        """Run a program with inputs that are complete and converted, and tear its resources down.
 
         Args:
             answers: types of results and errors that end the run: its answer.
             deadline_s: how long the run may take, in seconds; what has not ended by then has timed out.
             watch: given the execution before it starts, for who may have to leave it.
         """
+        running = self.running(
+            program, inputs, request=request, answers=answers, deadline_s=deadline_s, watch=watch
+        )
+        async with running as report:
+            return report
+
+    def running(
+        self,
+        program: Program,
+        inputs: Mapping[str, Any],
+        *,
+        request: Any = None,
+        answers: tuple[type, ...] = (),
+        deadline_s: float | None = None,
+        watch: Callable[[Execution], None] | None = None,
+    ) -> Running:
+        """Return what runs a program when it is entered, and gives the report; left, it tears resources down.
+
+        Arguments as for `execute`.
+        """
         execution = Execution(program, RunInfo(program.plan, request, inputs), answers)
         if watch is not None:
             watch(execution)
-        if program.is_observed:
-            self._notify("steps_run_started", run=execution.run_info)
-        if deadline_s is None:
-            await execution.run()
-        else:
-            await execution.run_within(deadline_s)
-        report = Report(execution)
-        if program.is_observed:
-            self._notify("steps_run_finished", report=report)
-        return report
+        notify = self._notify if program.is_observed else None
+        return Running(execution, deadline_s, notify)
 
     def select(self, request: Any, view: str | None) -> frozenset[Step] | None:
         """Ask the plugins which of a view's steps to run; `None`: all, which is the answer without any."""

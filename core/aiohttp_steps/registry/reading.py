@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from aiohttp_steps.errors import DefinitionError
 from aiohttp_steps.marker import locate
-from aiohttp_steps.types import Dependency, Step
+from aiohttp_steps.types import Dependency, Exclusive, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,16 +36,20 @@ def read_step(function: Callable[..., Any], options: StepOptions, *, plugin: str
     def wrong(fault: str) -> DefinitionError:
         return DefinitionError(fault, plugin=plugin, step=name, location=str(location))
 
-    unwrapped = inspect.unwrap(function)
-    if inspect.isgeneratorfunction(unwrapped) or inspect.isasyncgenfunction(unwrapped):
-        raise wrong("is a generator; steps that yield come with a later version, so return the value for now")
+    is_resource = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+    if is_resource and (options.share or isinstance(options.concurrency, Exclusive)):
+        barred = "share" if options.share else "exclusive()"
+        fault = (
+            f"is a generator, whose resource is in use until the handler is done; {barred} ends before that, "
+        )
+        raise wrong(fault + "so leave it out, or return a value")
     dependencies, takes_request, fault = _read_signature(function)
     if fault:
         raise wrong(fault)
     if options.share is True and takes_request:
         fault = "is shared, but takes the request, so that one client could get what is meant for another; "
         raise wrong(fault + "give share a function that makes a key of the request and the arguments")
-    is_async = inspect.iscoroutinefunction(function)
+    is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
     return Step(
         name=name,
         plugin=plugin,
@@ -55,6 +59,7 @@ def read_step(function: Callable[..., Any], options: StepOptions, *, plugin: str
         dependencies=dependencies,
         takes_request=takes_request,
         location=location,
+        is_resource=is_resource,
     )
 
 

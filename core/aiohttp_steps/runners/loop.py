@@ -7,8 +7,11 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from aiohttp_steps.errors import PlanError, StepError
+from aiohttp_steps.runners.generators import enter_async, enter_sync
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp_steps.types import Call, Step, StepCall
 
 
@@ -23,10 +26,12 @@ class LoopRunner:
         Raises:
             PlanError: the step is a plain `def`.
         """
-        if not inspect.iscoroutinefunction(step.function):
+        if not is_async(step):
             fault = "is a plain def, which the runner 'loop' cannot await; use runner='thread' or 'inline'"
             raise misfit(step, fault)
         function = step.function
+        if step.is_resource:
+            return _enter_in_loop
 
         async def call_in_loop(call: Call) -> Any:
             call.mark_started(asyncio.get_running_loop().time())
@@ -55,6 +60,8 @@ class InlineRunner:
         """
         refuse_async(step, self.name)
         function = step.function
+        if step.is_resource:
+            return _enter_inline
 
         async def call_inline(call: Call) -> Any:
             call.mark_started(asyncio.get_running_loop().time())
@@ -70,6 +77,24 @@ class InlineRunner:
         return ()
 
 
+async def _enter_in_loop(call: Call) -> Any:
+    call.mark_started(asyncio.get_running_loop().time())
+    return await enter_async(call)
+
+
+async def _enter_inline(call: Call) -> Any:
+    async def run(function: Callable[[], Any]) -> Any:
+        return function()
+
+    call.mark_started(asyncio.get_running_loop().time())
+    return await enter_sync(call, run)
+
+
+def is_async(step: Step) -> bool:
+    """Tell whether a step's body has to be awaited."""
+    return inspect.iscoroutinefunction(step.function) or inspect.isasyncgenfunction(step.function)
+
+
 def misfit(step: Step, fault: str) -> PlanError:
     """Make the error of a runner that cannot run a step."""
     return PlanError(fault, plugin=step.plugin, step=step.name, location=str(step.location))
@@ -81,7 +106,7 @@ def refuse_async(step: Step, runner: str) -> None:
     Raises:
         PlanError: the step is an `async def`.
     """
-    if inspect.iscoroutinefunction(step.function):
+    if is_async(step):
         fault = f"is an async def, which the runner {runner!r} cannot call; leave out runner={runner!r}"
         raise misfit(step, fault)
 

@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from aiohttp_steps.runners.generators import enter_sync
 from aiohttp_steps.runners.loop import refuse_async, refuse_awaitable
 from aiohttp_steps.types import MISSING
 
@@ -47,7 +48,7 @@ class ThreadRunner:
             PlanError: the step is an `async def`.
         """
         refuse_async(step, self.name)
-        return self._call
+        return self._enter if step.is_resource else self._call
 
     async def close(self) -> None:
         """End the threads that are idle. Those left behind end with their bodies, or with the process."""
@@ -58,7 +59,15 @@ class ThreadRunner:
         return tuple(job.call.step.name for job in self._pool.left_behind)
 
     async def _call(self, call: Call) -> Any:
-        job = _Job(call, asyncio.get_running_loop())
+        function = call.step.function
+        return await self._run(call, lambda: function(*call.positional, **call.arguments))
+
+    async def _enter(self, call: Call) -> Any:
+        """Run a generator up to its yield in a thread, and after it in a thread, not always the same one."""
+        return await enter_sync(call, lambda function: self._run(call, function))
+
+    async def _run(self, call: Call, function: Callable[[], Any]) -> Any:
+        job = _Job(call, function, asyncio.get_running_loop())
         self._pool.submit(job)
         try:
             await job.finished
@@ -91,10 +100,11 @@ class ThreadRunner:
 class _Job:
     """One call on its way through the pool. Only `run` happens in the thread."""
 
-    __slots__ = ("call", "context", "error", "finished", "is_claimed", "is_done", "loop", "value")
+    __slots__ = ("call", "context", "error", "finished", "function", "is_claimed", "is_done", "loop", "value")
 
-    def __init__(self, call: Call, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, call: Call, function: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> None:
         self.call = call
+        self.function = function
         self.loop = loop
         self.context = contextvars.copy_context()
         self.finished: asyncio.Future[None] = loop.create_future()
@@ -111,7 +121,7 @@ class _Job:
         else:  # somebody in the loop waits for it
             self._tell(call.mark_started, at)
         try:
-            self.value = self.context.run(call.step.function, *call.positional, **call.arguments)
+            self.value = self.context.run(self.function)
         # Whatever a body raises belongs to the task that waits for it, which judges it.
         except BaseException as error:  # noqa: BLE001
             self.error = error

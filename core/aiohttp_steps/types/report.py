@@ -98,6 +98,7 @@ class Ledger:
         began_at, finished_at: of the run.
         failure: position of the required step that ended the run, `None` if none did.
         answer: the response that ended the run early, `None` if none did.
+        resource_errors: errors of tear-downs by name.
     """
 
     __slots__ = (
@@ -110,6 +111,7 @@ class Ledger:
         "finished_at",
         "plan",
         "ready_at",
+        "resource_errors",
         "run_info",
         "started_at",
         "statuses",
@@ -130,6 +132,7 @@ class Ledger:
         self.began_at = self.finished_at = began_at
         self.failure: int | None = None
         self.answer: Any = None
+        self.resource_errors: dict[str, BaseException] = {}
 
 
 class Report:
@@ -235,6 +238,11 @@ class Report:
 
     def __len__(self) -> int:
         return len(self._ledger.plan.nodes)
+
+    @property
+    def resource_errors(self) -> dict[str, BaseException]:
+        """Errors of tear-downs by name of the generator step; empty until the run has been left."""
+        return self._ledger.resource_errors
 
     def raise_for_failure(self) -> None:
         """Raise the error of the required step that ended the run, if one did.

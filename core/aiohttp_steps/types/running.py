@@ -44,6 +44,8 @@ class Call:
         started_at: when the body started, in the event loop's time; `None` while it waits.
         on_start: called in the event loop as soon as it is known that the body has started. A step
             middleware may set it before it calls the next.
+        leave: for a generator step, its tear-down, set by the runner; takes the error to be raised at its
+            yield, or `None`.
         is_expired: tells a runner that is cancelled whether the call's own time is up; then it need not
             wait for work that cannot be stopped, such as a thread's.
     """
@@ -52,6 +54,7 @@ class Call:
         "arguments",
         "attempts",
         "is_expired",
+        "leave",
         "lock_s",
         "on_start",
         "request",
@@ -73,6 +76,7 @@ class Call:
         self.lock_s = 0.0
         self.started_at: float | None = None
         self.on_start: Callable[[], None] | None = None
+        self.leave: Callable[[BaseException | None], Awaitable[None]] | None = None
         self.is_expired: Callable[[], bool] = _never
 
     def mark_started(self, at: float) -> None:

@@ -129,6 +129,7 @@ class Step:
         dependencies: its keyword-only parameters, in the order of the signature.
         takes_request: `False`, `True`, or `"optional"` if the parameter has a default.
         location: where the function was written.
+        is_resource: whether it is a generator, which is left after the handler.
     """
 
     name: str
@@ -139,6 +140,7 @@ class Step:
     dependencies: tuple[Dependency, ...]
     takes_request: bool | Literal["optional"]
     location: Location
+    is_resource: bool = False
 
     @property
     def takes(self) -> tuple[Dependency, ...]:

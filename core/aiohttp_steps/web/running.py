@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.payload import Payload
 
 from aiohttp_steps.engine import resolve_inputs
 from aiohttp_steps.errors import InputError, StepError, StepSkippedError
@@ -66,35 +67,35 @@ async def answer_route(
         asyncio.CancelledError: the client has left.
     """
     departure = Departure()
+    program = program_for(state, route, request)
 
     async def work() -> web.StreamResponse:
-        response = await run_route(request, state, route, departure)
-        return response or await answer_errors(request, handler)
+        return await _run_and_answer(
+            request, state, route, program=program, handler=handler, departure=departure
+        )
 
     # Without cancellation, or with nothing that is to be kept, the request's own task does it all.
-    if state.handler_cancellation is not False and program_for(state, route, request).keeps:
+    if state.handler_cancellation is not False and program.keeps:
         return await state.departures.run(departure, work)
     return await work()
 
 
-async def run_route(
-    request: web.Request, state: State, route: Route, departure: Departure
-) -> web.StreamResponse | None:
-    """Run a route's plan and leave the report in the request.
-
-    Returns:
-        The answer, if the run gives one: a step's own, or a problem. `None`: the handler is to be called.
-
-    Raises:
-        web.HTTPException: a step raised it.
-    """
-    program = program_for(state, route, request)
+async def _run_and_answer(
+    request: web.Request,
+    state: State,
+    route: Route,
+    *,
+    program: Program,
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    departure: Departure,
+) -> web.StreamResponse:
+    """Run a program, leave the report in the request, and answer: the run itself, or the handler."""
     try:
         given = await gather_inputs(request, program.plan, state.inputs)
         inputs = resolve_inputs(program.plan, state.inputs, given)
     except InputError as error:
         return input_problem(error)
-    report = await state.registry.execute(
+    running = state.registry.running(
         program,
         inputs,
         request=request,
@@ -102,8 +103,21 @@ async def run_route(
         deadline_s=route.deadline_s,
         watch=departure.watch if program.keeps else None,
     )
-    request[REPORT] = report
-    log_errors(report)
+    async with running as report:
+        request[REPORT] = report
+        log_errors(report)
+        response = _answer_of(report, state) or await answer_errors(request, handler)
+        if program.has_resources:
+            await _write_lazy(request, response)
+        return response
+
+
+def _answer_of(report: Report, state: State) -> web.StreamResponse | None:
+    """Return the answer that the run itself gives: a step's own, or a problem; `None`: the handler's turn.
+
+    Raises:
+        web.HTTPException: a step raised it.
+    """
     if report.answer is not None:
         answer: web.StreamResponse = report.answer
         return answer
@@ -111,6 +125,18 @@ async def run_route(
     if failure is not None and failure.error is not None:
         return failure_problem(report, failure.error, debug=state.debug)
     return None
+
+
+async def _write_lazy(request: web.Request, response: web.StreamResponse) -> None:
+    """Write a response whose body is still to be produced, while the resources of steps are there for it.
+
+    aiohttp would write it after all middlewares; those outside of this one cannot change its headers any
+    more, but `on_response_prepare` can.
+    """
+    if response.prepared or (isinstance(response, web.Response) and not isinstance(response.body, Payload)):
+        return
+    await response.prepare(request)
+    await response.write_eof()
 
 
 async def answer_errors(

@@ -1,0 +1,59 @@
+"""A run as a context manager: entered, it runs; left, the resources of its steps are torn down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp_steps.types import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from aiohttp_steps.engine.execution import Execution
+
+
+class Running:
+    """Runs an execution for as long as somebody uses its results.
+
+    Args:
+        deadline_s: how long the run may take, in seconds.
+        notify: called with the name of a hook and its arguments; `None`: nobody listens.
+    """
+
+    def __init__(
+        self, execution: Execution, deadline_s: float | None, notify: Callable[..., None] | None
+    ) -> None:
+        self._execution = execution
+        self._deadline_s = deadline_s
+        self._notify = notify
+
+    async def __aenter__(self) -> Report:
+        execution = self._execution
+        if self._notify is not None:
+            self._notify("steps_run_started", run=execution.run_info)
+        try:
+            if self._deadline_s is None:
+                await execution.run()
+            else:
+                await execution.run_within(self._deadline_s)
+        except BaseException as error:
+            await self._close(error)
+            raise
+        report = Report(execution)
+        if self._notify is not None:
+            self._notify("steps_run_finished", report=report)
+        return report
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        failure = self._execution.failure
+        if error is None and failure is not None:
+            error = self._execution.errors[failure]
+        await self._close(error)
+
+    async def _close(self, error: BaseException | None) -> None:
+        resources = self._execution.resources
+        if resources is not None:
+            await resources.close(error)
