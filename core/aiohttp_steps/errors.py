@@ -12,6 +12,7 @@ StepsError
 └── StepError                a step did not succeed, in a way that its author or the engine declares
     ├── StepTimeoutError     it ran, or waited to start, too long (.limit_s, .waiting)
     ├── StepShedError        there was no room to let it wait     (.retry_after_s)
+    ├── WorkerDiedError      its worker process died
     └── StepSkippedError     what it takes did not come          (.because_of)
 ```
 
@@ -184,6 +185,20 @@ class StepShedError(StepError):
     def __init__(self, limit: str, *, retry_after_s: int = 1) -> None:
         super().__init__(f"too many wait for {limit} already; try again in {retry_after_s} s")
         self.retry_after_s = retry_after_s
+
+
+class WorkerDiedError(StepError):
+    """The worker process that ran a step died; other calls and the pool are not touched.
+
+    Attributes:
+        step: name of the step.
+    """
+
+    type = "worker_died"
+
+    def __init__(self, step: str) -> None:
+        super().__init__(f"the worker process that ran step {step!r} died")
+        self.step = step
 
 
 class StepSkippedError(StepError):

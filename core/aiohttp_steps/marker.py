@@ -122,7 +122,8 @@ def step(
             A name that is not there is satisfied.
         before: the same, the other way round.
         runner: where the body runs: `"loop"` (if `None`, for `async def`), `"thread"` (if `None`, for `def`),
-            `"inline"` (a `def` in the event loop, for what takes microseconds), or one that a plugin adds.
+            `"inline"` (a `def` in the event loop, for what takes microseconds), `"process"` (a `def` in a
+            worker process, for what holds the GIL), or one that a plugin adds.
         timeout: seconds that the body may run; `None`: no limit.
         queue_timeout: seconds that it may wait to start, for a thread say; `None`: no limit.
         required: whether its failure ends the request. `None`: yes, except for parallel steps and steps

@@ -42,6 +42,7 @@ class StepRegistry(PluginRegistry):
 
     Args:
         threads: most threads for plain `def` steps; `None`: number of processors plus 4, at most 32.
+        processes: most worker processes for steps with `runner="process"`; `None`: number of processors.
         limits: how many steps are under way and wait at once; `None`: as many as come.
         sequential: run every step alone, in the same order: the flag to go back with.
 
@@ -50,11 +51,16 @@ class StepRegistry(PluginRegistry):
     """
 
     def __init__(
-        self, *, threads: int | None = None, limits: Limits | None = None, sequential: bool = False
+        self,
+        *,
+        threads: int | None = None,
+        processes: int | None = None,
+        limits: Limits | None = None,
+        sequential: bool = False,
     ) -> None:
         super().__init__()
         self.sequential = sequential
-        self.register(BuiltinRunners(threads), "builtin_runners")
+        self.register(BuiltinRunners(threads, processes), "builtin_runners")
         self.locks: Locks = PROCESS_LOCKS
         self._policies = BuiltinPolicies(lambda: self.locks, limits or Limits())
         self.register(self._policies, "builtin_policies")
@@ -220,6 +226,11 @@ class StepRegistry(PluginRegistry):
     def left_behind(self) -> tuple[str, ...]:
         """Return names of the steps whose bodies outlived their timeout and still run in threads."""
         return tuple(name for runner in self.runners.values() for name in runner.left_behind())
+
+    async def open(self) -> None:
+        """Get runners ready for the plans that are compiled: start worker processes, say. Need not be called."""
+        for runner in self.runners.values():
+            await runner.open()
 
     async def close(self) -> None:
         """Release threads and whatever else runners hold. The registry may be used again afterwards."""

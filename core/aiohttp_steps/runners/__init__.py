@@ -2,6 +2,7 @@
 
 from aiohttp_steps.runners.builtin import BuiltinRunners
 from aiohttp_steps.runners.loop import InlineRunner, LoopRunner
+from aiohttp_steps.runners.process import ProcessRunner
 from aiohttp_steps.runners.thread import ThreadRunner
 
-__all__ = ["BuiltinRunners", "InlineRunner", "LoopRunner", "ThreadRunner"]
+__all__ = ["BuiltinRunners", "InlineRunner", "LoopRunner", "ProcessRunner", "ThreadRunner"]

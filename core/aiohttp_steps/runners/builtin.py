@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp_steps.marker import hookimpl
 from aiohttp_steps.runners.loop import InlineRunner, LoopRunner
+from aiohttp_steps.runners.process import ProcessRunner
 from aiohttp_steps.runners.thread import ThreadRunner
 
 if TYPE_CHECKING:
@@ -13,14 +14,20 @@ if TYPE_CHECKING:
 
 
 class BuiltinRunners:
-    """Brings `loop`, `inline` and `thread`.
+    """Brings `loop`, `inline`, `thread` and `process`.
 
     Args:
         threads: most threads at once; `None`: number of processors plus 4, at most 32.
+        processes: most worker processes at once; `None`: number of processors.
     """
 
-    def __init__(self, threads: int | None = None) -> None:
-        self._runners: list[Runner] = [LoopRunner(), InlineRunner(), ThreadRunner(threads)]
+    def __init__(self, threads: int | None = None, processes: int | None = None) -> None:
+        self._runners: list[Runner] = [
+            LoopRunner(),
+            InlineRunner(),
+            ThreadRunner(threads),
+            ProcessRunner(processes),
+        ]
 
     @hookimpl
     def step_runners(self) -> list[Runner]:

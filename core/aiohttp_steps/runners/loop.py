@@ -39,6 +39,9 @@ class LoopRunner:
 
         return call_in_loop
 
+    async def open(self) -> None:
+        """Hold nothing, so do nothing."""
+
     async def close(self) -> None:
         """Hold nothing, so do nothing."""
 
@@ -68,6 +71,9 @@ class InlineRunner:
             return refuse_awaitable(function(*call.positional, **call.arguments))
 
         return call_inline
+
+    async def open(self) -> None:
+        """Hold nothing, so do nothing."""
 
     async def close(self) -> None:
         """Hold nothing, so do nothing."""

@@ -50,6 +50,9 @@ class ThreadRunner:
         refuse_async(step, self.name)
         return self._enter if step.is_resource else self._call
 
+    async def open(self) -> None:
+        """Do nothing: a thread is started when it is needed, in microseconds."""
+
     async def close(self) -> None:
         """End the threads that are idle. Those left behind end with their bodies, or with the process."""
         self._pool.close()

@@ -123,6 +123,9 @@ class Runner(Protocol):
             PlanError: the runner cannot run this step.
         """
 
+    async def open(self) -> None:
+        """Get ready for the steps that are bound; called when an application starts."""
+
     async def close(self) -> None:
         """Release what it holds. It may be used again afterwards."""
 

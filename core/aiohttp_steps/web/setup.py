@@ -156,6 +156,7 @@ async def _start(app: web.Application) -> None:
         for marked in {route_of(route.handler, each) for each in methods} - {None}:
             if marked is not None:
                 program_for(state, marked)
+    await state.registry.open()
     _warn_of_order(app)
     state.handler_cancellation = find_handler_cancellation()
     if state.cancel_on_disconnect and state.handler_cancellation is False:

@@ -1,0 +1,176 @@
+"""Runner `process`: plain functions in worker processes, for what holds the GIL or may have to be killed.
+
+AnyIO keeps the workers: fresh interpreters, never forks; one that dies fails its own call only, and the next
+call gets a new one. They end with the event loop's main task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import pickle
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from aiohttp_steps.errors import StepError, WorkerDiedError
+from aiohttp_steps.runners.loop import misfit, refuse_async
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from aiohttp_steps.types import Call, Step, StepCall
+
+
+class ProcessRunner:
+    """Calls plain functions in worker processes.
+
+    A call that is cancelled, or whose time is up, is killed with its worker. Arguments and results are
+    pickled; context variables are not carried, and what a body writes to its standard streams is lost. A
+    worker imports the program's main module, which therefore must not start anything when it is imported.
+
+    Args:
+        processes: most workers at once; `None`: as many as processors.
+    """
+
+    name = "process"
+
+    def __init__(self, processes: int | None = None) -> None:
+        self._size = processes or os.cpu_count() or 1
+        self._functions: set[Callable[..., Any]] = set()
+        # A semaphore belongs to one event loop; a registry may see several, one after another.
+        self._slots: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
+
+    def bind(self, step: Step) -> StepCall:
+        """Return what calls the step in a worker.
+
+        Raises:
+            PlanError: the step takes the request, is async or a generator, or cannot be imported elsewhere;
+                or AnyIO is not installed.
+        """
+        refuse_async(step, self.name)
+        fault = _find_fault(step)
+        if fault is not None:
+            raise misfit(step, fault)
+        try:
+            import anyio.to_process  # noqa: PLC0415 - an extra: most steps need no process
+        except ModuleNotFoundError:
+            fault = "needs AnyIO, which is not installed; run: pip install 'aiohttp-steps[process]'"
+            raise misfit(step, f"runner='process' {fault}") from None
+        run_sync = anyio.to_process.run_sync
+        self._functions.add(step.function)
+
+        async def call_in_worker(call: Call) -> Any:
+            work = _pack(call)
+            async with self._find_slots():
+                call.mark_started(asyncio.get_running_loop().time())
+                try:
+                    # Our own slots limit the number, so that the wait for one can be told from the run.
+                    is_good, packed = await run_sync(
+                        _execute, work, cancellable=True, limiter=anyio.CapacityLimiter(math.inf)
+                    )
+                except anyio.BrokenWorkerProcess as error:
+                    raise WorkerDiedError(call.step.name) from error
+            value = pickle.loads(packed)  # noqa: S301 - from our own worker
+            if is_good:
+                return value
+            raise value
+
+        return call_in_worker
+
+    async def open(self) -> None:
+        """Start the workers and have them import the bound steps, so that no request waits for that."""
+        if not self._functions:
+            return
+        import anyio.to_process  # noqa: PLC0415 - as in bind
+
+        limiter = anyio.CapacityLimiter(math.inf)
+        work = pickle.dumps(tuple(self._functions))
+        # At once: one after another would be one worker, called again.
+        calls = [anyio.to_process.run_sync(_import, work, limiter=limiter) for _ in range(self._size)]
+        await asyncio.gather(*calls)
+
+    async def close(self) -> None:
+        """Do nothing: idle workers end with the main task of the event loop."""
+
+    def left_behind(self) -> tuple[str, ...]:
+        """Return none: what outlives its time is killed."""
+        return ()
+
+    def _find_slots(self) -> asyncio.Semaphore:
+        loop = asyncio.get_running_loop()
+        if self._slots is None or self._slots[0] is not loop:
+            self._slots = loop, asyncio.Semaphore(self._size)
+        return self._slots[1]
+
+
+def _find_fault(step: Step) -> str | None:
+    """Say why a step cannot run in another process, `None` if it can."""
+    if step.is_resource:
+        return "is a generator, which cannot be suspended in another process; leave out runner='process'"
+    if step.takes_request:
+        return "takes the request, which cannot leave this process; take inputs instead"
+    function = step.function
+    module: ModuleType | None = sys.modules.get(function.__module__)
+    found: Any = module
+    for name in function.__qualname__.split("."):
+        found = getattr(found, name, None)
+    if found is not function or function.__module__ == "__main__":
+        where = f"{function.__module__}.{function.__qualname__}"
+        return f"cannot be imported by another process as {where}; make it a function of a module"
+    return None
+
+
+def _pack(call: Call) -> bytes:
+    """Pickle what a worker needs.
+
+    Raises:
+        StepError: an argument cannot be pickled.
+    """
+    for name, value in call.arguments.items():
+        try:
+            pickle.dumps(value)
+        # Pickling calls methods of the value, which may raise anything.
+        except Exception as error:
+            message = f"its argument {name!r} cannot go to another process: {type(error).__name__}: {error}"
+            raise StepError(message) from error
+    return pickle.dumps((call.step.function, call.arguments), protocol=pickle.HIGHEST_PROTOCOL)
+
+
+def _execute(work: bytes) -> tuple[bool, bytes]:
+    """Call a step in the worker; answers whether it succeeded, and its value or error, pickled."""
+    try:
+        function, arguments = pickle.loads(work)  # noqa: S301 - from our own parent
+        value = function(**arguments)
+    # Whatever a body raises belongs to the parent, SystemExit included: the worker lives on.
+    except BaseException as error:  # noqa: BLE001
+        return False, _pack_error(error)
+    try:
+        return True, pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
+    # As above: methods of the value.
+    except Exception as error:  # noqa: BLE001
+        fault = f"its result cannot leave the worker process: {type(error).__name__}: {error}"
+        return False, pickle.dumps(StepError(fault))
+
+
+def _pack_error(error: BaseException) -> bytes:
+    """Pickle an error with its traceback as a note, or a description of one that cannot be pickled."""
+    told = "".join(traceback.format_exception(error))
+    error.add_note(f"\nIn the worker process:\n{told}")
+    try:
+        packed = pickle.dumps(error)
+        if type(pickle.loads(packed)) is type(error):  # noqa: S301 - what was just packed
+            return packed
+    # Many exceptions are pickled well and cannot be unpickled.
+    except Exception:  # noqa: BLE001, S110
+        pass
+    described = RuntimeError(f"{type(error).__name__}: {error}")
+    described.add_note(f"\nIn the worker process, where it was a {type(error).__name__}:\n{told}")
+    return pickle.dumps(described)
+
+
+def _import(work: bytes) -> None:
+    """Import the modules of functions, by unpickling the functions."""
+    pickle.loads(work)  # noqa: S301 - from our own parent
