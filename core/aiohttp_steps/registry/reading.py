@@ -37,18 +37,10 @@ def read_step(function: Callable[..., Any], options: StepOptions, *, plugin: str
         return DefinitionError(fault, plugin=plugin, step=name, location=str(location))
 
     is_resource = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
-    if is_resource and (options.share or isinstance(options.concurrency, Exclusive)):
-        barred = "share" if options.share else "exclusive()"
-        fault = (
-            f"is a generator, whose resource is in use until the handler is done; {barred} ends before that, "
-        )
-        raise wrong(fault + "so leave it out, or return a value")
     dependencies, takes_request, fault = _read_signature(function)
+    fault = fault or _find_misuse(options, is_resource=is_resource, takes_request=bool(takes_request))
     if fault:
         raise wrong(fault)
-    if options.share is True and takes_request:
-        fault = "is shared, but takes the request, so that one client could get what is meant for another; "
-        raise wrong(fault + "give share a function that makes a key of the request and the arguments")
     is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
     return Step(
         name=name,
@@ -71,6 +63,22 @@ def read_dependencies(function: Callable[..., Any]) -> tuple[Dependency, ...]:
         for parameter in parameters
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     )
+
+
+def _find_misuse(options: StepOptions, *, is_resource: bool, takes_request: bool) -> str | None:
+    """Say which option does not go with what the function is, `None` if all do."""
+    if is_resource and (options.share or isinstance(options.concurrency, Exclusive)):
+        barred = "share" if options.share else "exclusive()"
+        return (
+            f"is a generator, whose resource is in use until the handler is done, and {barred} ends before "
+            "that; leave it out, or return a value"
+        )
+    if options.share is True and takes_request:
+        return (
+            "is shared, but takes the request, so that one client could get what is meant for another; "
+            "give share a function that makes a key of the request and the arguments"
+        )
+    return None
 
 
 def _own_name(function: Callable[..., Any], plugin: str) -> str:
