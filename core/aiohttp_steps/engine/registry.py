@@ -228,7 +228,7 @@ class StepRegistry(PluginRegistry):
         return tuple(name for runner in self.runners.values() for name in runner.left_behind())
 
     async def open(self) -> None:
-        """Get runners ready for the plans that are compiled: start worker processes, say. It may be left out."""
+        """Get runners ready for the plans that are compiled: start worker processes, say. Optional."""
         for runner in self.runners.values():
             await runner.open()
 
