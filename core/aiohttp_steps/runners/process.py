@@ -40,8 +40,7 @@ class ProcessRunner:
     def __init__(self, processes: int | None = None) -> None:
         self._size = processes or os.cpu_count() or 1
         self._functions: set[Callable[..., Any]] = set()
-        # A semaphore belongs to one event loop; a registry may see several, one after another.
-        self._slots: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
+        self._pool: _Pool | None = None
 
     def bind(self, step: Step) -> StepCall:
         """Return what calls the step in a worker.
@@ -64,15 +63,21 @@ class ProcessRunner:
 
         async def call_in_worker(call: Call) -> Any:
             work = _pack(call)
-            async with self._find_slots():
+            pool = self._find_pool()
+            # Our own slots limit the number, so that the wait for one can be told from the run.
+            limiter = anyio.CapacityLimiter(math.inf)
+            async with pool.slots:
+                if pool.missing:  # a new interpreter takes longer than many a step
+                    await run_sync(_import, pickle.dumps(()), limiter=limiter)
+                    pool.missing -= 1
                 call.mark_started(asyncio.get_running_loop().time())
                 try:
-                    # Our own slots limit the number, so that the wait for one can be told from the run.
-                    is_good, packed = await run_sync(
-                        _execute, work, cancellable=True, limiter=anyio.CapacityLimiter(math.inf)
-                    )
-                except anyio.BrokenWorkerProcess as error:
-                    raise WorkerDiedError(call.step.name) from error
+                    is_good, packed = await run_sync(_execute, work, cancellable=True, limiter=limiter)
+                except BaseException as error:
+                    pool.missing += 1
+                    if isinstance(error, anyio.BrokenWorkerProcess):
+                        raise WorkerDiedError(call.step.name) from error
+                    raise
             value = pickle.loads(packed)  # noqa: S301 - from our own worker
             if is_good:
                 return value
@@ -91,6 +96,7 @@ class ProcessRunner:
         # At once: one after another would be one worker, called again.
         calls = [anyio.to_process.run_sync(_import, work, limiter=limiter) for _ in range(self._size)]
         await asyncio.gather(*calls)
+        self._find_pool().missing = 0
 
     async def close(self) -> None:
         """Do nothing: idle workers end with the main task of the event loop."""
@@ -99,11 +105,25 @@ class ProcessRunner:
         """Return none: what outlives its time is killed."""
         return ()
 
-    def _find_slots(self) -> asyncio.Semaphore:
+    def _find_pool(self) -> _Pool:
         loop = asyncio.get_running_loop()
-        if self._slots is None or self._slots[0] is not loop:
-            self._slots = loop, asyncio.Semaphore(self._size)
-        return self._slots[1]
+        if self._pool is None or self._pool.loop is not loop:
+            self._pool = _Pool(loop, self._size)
+        return self._pool
+
+
+class _Pool:
+    """What one event loop has: AnyIO keeps workers by loop, and a registry may see several loops in turn.
+
+    Attributes:
+        slots: one for each worker that may be busy.
+        missing: how many workers, at least, are still to be started.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, size: int) -> None:
+        self.loop = loop
+        self.slots = asyncio.Semaphore(size)
+        self.missing = size
 
 
 def _find_fault(step: Step) -> str | None:

@@ -71,7 +71,7 @@ class Call:
         self.request = request
         self.values = values
         self.arguments = values
-        if len(values) > len(step.dependencies):
+        if step.kind == "exclusive":  # its key may need more than its function takes
             self.arguments = {d.name: values[d.name] for d in step.dependencies if d.name in values}
         self.lock_s = 0.0
         self.started_at: float | None = None
