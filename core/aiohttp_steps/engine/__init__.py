@@ -7,11 +7,20 @@ nothing of HTTP but that some results and errors, whose types it is told, are an
 from aiohttp_steps.engine.check import Finding, check_registry
 from aiohttp_steps.engine.inputs import convert_input, read_input, resolve_inputs
 from aiohttp_steps.engine.registry import StepRegistry
-from aiohttp_steps.engine.wire import describe_error, describe_outcome, describe_timing, encode_report
+from aiohttp_steps.engine.wire import (
+    StepEncodingError,
+    build_document,
+    describe_error,
+    describe_outcome,
+    describe_timing,
+    encode_report,
+)
 
 __all__ = [
     "Finding",
+    "StepEncodingError",
     "StepRegistry",
+    "build_document",
     "check_registry",
     "convert_input",
     "describe_error",

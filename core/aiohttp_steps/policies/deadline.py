@@ -45,24 +45,25 @@ def limit_time(step: Step) -> StepMiddleware | None:
 class _Deadline:
     """The limit that applies to one call at the moment."""
 
-    __slots__ = ("_call", "_notify", "_timeout", "_waiting_for", "scope")
+    __slots__ = ("_call", "_is_waiting", "_notify", "_timeout", "_waiting_for", "scope")
 
     def __init__(self, call: Call, timeout: float | None, queue_timeout: float | None) -> None:
         self._call = call
         self._timeout = timeout
         self._waiting_for: float | None = queue_timeout
+        self._is_waiting = True
         self.scope = asyncio.timeout(queue_timeout)
         self._notify = call.on_start
         call.on_start = self._start
         call.is_expired = self.scope.expired
 
     def error(self) -> StepTimeoutError:
-        waiting = self._call.started_at is None
-        limit_s = self._waiting_for if waiting else self._timeout
-        return StepTimeoutError(limit_s or 0.0, waiting=waiting)
+        limit_s = self._waiting_for if self._is_waiting else self._timeout
+        return StepTimeoutError(limit_s or 0.0, waiting=self._is_waiting)
 
     def _start(self) -> None:
-        if not self.scope.expired():
+        if not self.scope.expired():  # else it started too late, whatever comes of it
+            self._is_waiting = False
             started_at = self._call.started_at
             if self._timeout is None or started_at is None:
                 self.scope.reschedule(None)
