@@ -10,10 +10,11 @@ def main() -> None:
     try:
         from aiohttp_steps.cli.commands import run_cli  # noqa: PLC0415 - its libraries are an extra
     except ModuleNotFoundError as error:
-        if error.name not in ("typer", "rich", "click"):
+        name = (error.name or "").partition(".")[0]
+        if name not in ("typer", "rich", "click"):
             raise
         sys.exit(
-            f"aiohttp-steps: the command line needs {error.name!r}, which is not installed; "
+            f"aiohttp-steps: the command line needs {name!r}, which is not installed; "
             "run: pip install 'aiohttp-steps[cli]'"
         )
     run_cli()

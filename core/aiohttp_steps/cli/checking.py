@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
-from aiohttp_steps.cli.common import Console, count
+from aiohttp_steps.cli.common import Console, count, write_json
 from aiohttp_steps.cli.listing import is_builtin
 from aiohttp_steps.engine import check_registry
 
@@ -22,7 +20,7 @@ def check(registry: StepRegistry, *, as_json: bool, strict: bool) -> int:
     findings = check_registry(registry)
     errors = sum(finding.severity == "error" for finding in findings)
     if as_json:
-        sys.stdout.write(json.dumps({"findings": [asdict(f) for f in findings]}, indent=2) + "\n")
+        write_json({"findings": [asdict(f) for f in findings]})
     else:
         console = Console.results()
         for finding in findings:

@@ -59,7 +59,7 @@ def serve(
     ] = 10.0,
     sequential: Sequential = False,
     debug: Annotated[
-        bool, typer.Option(help="Tell clients messages of unexpected errors, and times.")
+        bool, typer.Option("--debug", help="Tell clients messages of unexpected errors, and times.")
     ] = False,
 ) -> None:
     """Serve all views of the installed plugins, to this machine's user."""
@@ -72,7 +72,10 @@ def serve(
         debug=debug,
     )
     registry = load_registry()
-    asyncio.run(serving.serve(registry, read_inputs(registry, inputs), settings))
+    given = read_inputs(registry, inputs)
+    with asyncio.Runner() as runner:
+        if not runner.run(serving.serve(registry, given, settings)):
+            serving.leave()
 
 
 @app.command()
@@ -96,6 +99,9 @@ def explain(
     ] = False,
 ) -> None:
     """Show the plan of a view, and why each step stands where it stands."""
+    if analyze and format is Format.MERMAID:
+        message = "a Mermaid flowchart has no place for times; use --format tree or json"
+        raise typer.BadParameter(message, param_hint="'--analyze'")
     registry = load_registry()
     plan = registry.plan(view, sequential=sequential)
     report = None
@@ -103,9 +109,10 @@ def explain(
         running.refuse_writes(plan, allowed=allow_writes)
         given = read_inputs(registry, inputs)
         report = asyncio.run(running.measure(registry, view, given, sequential=sequential))
+        plan = report.plan  # a plugin may have selected fewer steps
     match format:
         case Format.TREE:
-            explaining.print_tree(plan, report)
+            explaining.print_tree(plan, report, registry.inputs)
         case Format.JSON:
             explaining.print_json(plan, report)
         case Format.MERMAID:
@@ -138,8 +145,4 @@ def run_cli() -> None:
         app()
     except StepsError as error:
         Console.errors().print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
-        sys.exit(1)
-    except BrokenPipeError:
-        # Somebody has read enough: `aiohttp-steps run project | head`.
-        sys.stderr.close()
         sys.exit(1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +9,15 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
-from aiohttp_steps.cli.common import Console, count
+from aiohttp_steps.cli.common import Console, count, write, write_json
 from aiohttp_steps.engine import describe_outcome, describe_timing
 from aiohttp_steps.plan import explain_node, find_ambiguities
+from aiohttp_steps.types import MISSING
 
 if TYPE_CHECKING:
-    from aiohttp_steps.types import Location, Node, Outcome, Plan, Report, TierKind
+    from collections.abc import Mapping
+
+    from aiohttp_steps.types import Input, InputNeed, Location, Node, Outcome, Plan, Report, TierKind
 
 STYLES: dict[TierKind, str] = {"gate": "magenta", "sequential": "yellow", "parallel": "green"}
 
@@ -27,16 +28,15 @@ OTHER_COLUMNS = 46
 """Width of the columns beside names and timeline."""
 
 
-def print_tree(plan: Plan, report: Report | None) -> None:
-    """Print a plan with its reasons, and the times of a run of it."""
+def print_tree(plan: Plan, report: Report | None, declared: Mapping[str, Input]) -> None:
+    """Print a plan with its reasons and the inputs it takes, and the times of a run of it."""
     console = Console.results()
     size = f"{count(len(plan.nodes), 'step')} in {count(len(plan.tiers), 'tier')}"
     root = Tree(f"[bold]view {escape(str(plan.view))}[/] [dim]{size}[/]")
     if plan.inputs:
         inputs = root.add("[cyan]inputs[/]")
         for need in plan.inputs:
-            how = "taken" if need.required else "taken if there"
-            inputs.add(f"{escape(need.name)} [dim]{how} by {escape(need.taken_by)}[/]")
+            inputs.add(f"{escape(need.name)} [dim]{escape(_describe_need(need, declared[need.name]))}[/]")
     for number, tier in enumerate(plan.tiers, start=1):
         style = STYLES[tier.kind]
         branch = root.add(f"[bold {style}]{number} {tier.kind}[/]")
@@ -62,11 +62,21 @@ def _add_node(branch: Tree, plan: Plan, node: Node) -> None:
         leaf.add(f"[dim]{escape(reason)}[/]")
 
 
+def _describe_need(need: InputNeed, declared: Input) -> str:
+    """Say what a person has to know to give an input: type, whether it may be left out, and what it is."""
+    has_default = declared.default is not MISSING
+    facts = [declared.type_name, f"default {declared.default}" if has_default else None]
+    if need.required and not declared.has_default:
+        facts.append("required")
+    facts += [f"for {need.taken_by}", declared.help.rstrip(".")]
+    return " · ".join(filter(None, facts))
+
+
 def _print_times(report: Report) -> None:
     console, timing = Console.results(), report.timing
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("step", "status"):
-        table.add_column(title, no_wrap=True)
+    table.add_column("step", overflow="fold")  # where the terminal is narrow, names give way, not times
+    table.add_column("status", no_wrap=True)
     for title in ("barrier ms", "queue ms", "run ms"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("timeline", no_wrap=True)
@@ -86,11 +96,13 @@ def _print_times(report: Report) -> None:
     console.print(
         f"wall [bold]{timing.wall_s * 1000:.1f} ms[/]; one after another {timing.sum_s * 1000:.1f} ms"
     )
-    console.print(f"critical path [bold red]{escape(path)}[/]: {timing.critical_path_s * 1000:.1f} ms")
+    critical = f"critical path [bold red]{escape(path)}[/]: {timing.critical_path_s * 1000:.1f} ms"
+    console.print(critical, soft_wrap=True)
     if saved > 0:
         console.print(f"saved by running in parallel: {saved * 1000:.1f} ms")
     for name, error in report.errors.items():
-        console.print(f"[yellow]{escape(name)}:[/] {escape(f'{type(error).__name__}: {error}')}")
+        told = f"{type(error).__name__}: {error}"
+        console.print(f"[yellow]{escape(name)}:[/] {escape(told)}", soft_wrap=True)
 
 
 def _bar(outcome: Outcome, cell_s: float, style: str) -> str:
@@ -117,7 +129,7 @@ def print_json(plan: Plan, report: Report | None) -> None:
     if report is not None:
         idle_ms = round(report.timing.idle_s * 1000, 3)
         document["timing"] = {**describe_timing(report), "idle_ms": idle_ms}
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    write_json(document)
 
 
 def _describe_node(plan: Plan, node: Node, report: Report | None) -> dict[str, Any]:
@@ -150,7 +162,7 @@ def print_mermaid(plan: Plan) -> None:
             for edge in node.edges
         ]
     lines += [f"    tier{number} ~~~ tier{number + 1}" for number in range(1, len(plan.tiers))]
-    sys.stdout.write("\n".join(lines) + "\n")
+    write("\n".join(lines))
 
 
 def shorten(location: Location) -> str:

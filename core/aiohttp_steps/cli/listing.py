@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.tree import Tree
 
-from aiohttp_steps.cli.common import Console, count
+from aiohttp_steps.cli.common import Console, count, write_json
 from aiohttp_steps.cli.explaining import shorten
 
 if TYPE_CHECKING:
@@ -79,7 +77,7 @@ def print_json(registry: StepRegistry) -> None:
             for failure in registry.failures
         ],
     }
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    write_json(document)
 
 
 def is_builtin(info: PluginInfo) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from aiohttp_steps.cli.common import Console
+from rich.markup import escape
+
+from aiohttp_steps.cli.common import Console, write_json
 from aiohttp_steps.engine import describe_error, encode_report
-from aiohttp_steps.errors import PlanError
+from aiohttp_steps.errors import InputError, PlanError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,9 +23,21 @@ if TYPE_CHECKING:
 async def measure(
     registry: StepRegistry, view: str, inputs: Mapping[str, Any], *, sequential: bool
 ) -> Report:
-    """Run a view and return its report; the registry is closed afterwards."""
+    """Run a view and return its report; the registry is closed afterwards.
+
+    What steps print goes to standard error: standard output is for the report.
+
+    Raises:
+        InputError: an input that a step cannot do without was not given.
+    """
     async with registry:
-        return await registry.run(view, inputs=inputs, sequential=sequential or None)
+        with contextlib.redirect_stdout(sys.stderr):
+            try:
+                return await registry.run(view, inputs=inputs, sequential=sequential or None)
+            except InputError as error:
+                name, expected = error.input, error.expected
+                message = f"view {view!r} needs the input {name!r} ({expected}); add --input {name}=VALUE"
+                raise InputError(message, input=name, expected=expected) from error
 
 
 async def run(registry: StepRegistry, view: str, inputs: Mapping[str, Any], *, sequential: bool) -> bool:
@@ -35,11 +50,12 @@ async def run(registry: StepRegistry, view: str, inputs: Mapping[str, Any], *, s
     if sys.stdout.isatty():
         Console.results().print_json(document.decode())
     else:
-        sys.stdout.write(json.dumps(json.loads(document), indent=2, ensure_ascii=False) + "\n")
+        write_json(json.loads(document))
     if report.failure is None or report.failure.error is None:
         return True
     told = describe_error(report.failure.error, debug=True)["message"]
-    Console.errors().print(f"[bold red]error:[/] step {report.failure.step.name!r} failed: {told}")
+    message = f"step {report.failure.step.name!r} failed: {told}"
+    Console.errors().print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
     return False
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import logging
+import os
 import signal
 import socket
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +21,15 @@ from aiohttp_steps.errors import StepsError
 from aiohttp_steps.web import Server, build_server_app, hosts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from aiohttp_steps.engine import StepRegistry
+
+WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - not listened on, but recognized
+"""Addresses that mean all of this machine's, loopback among them."""
+
+CUT_S = 1.0
+"""How long steps that are cut have to clean up, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,32 +49,67 @@ class Settings:
     debug: bool
 
 
-async def serve(registry: StepRegistry, inputs: Mapping[str, Any], settings: Settings) -> None:
+async def serve(registry: StepRegistry, inputs: Mapping[str, Any], settings: Settings) -> bool:
     """Serve until SIGTERM or SIGINT, then let requests under way finish within their time.
+
+    A second signal ends the process at once.
+
+    Returns:
+        Whether all that ran has ended; `False`: a body in a thread goes on, and cannot be stopped.
 
     Raises:
         StepsError: the address cannot be listened on, or an input or plan is wrong.
     """
     _configure_logging()
+    for view in registry.views:  # what is wrong is refused before anybody can connect
+        registry.plan(view, sequential=settings.sequential or None)
     listener = _listen(settings.host, settings.port)
     port = listener.getsockname()[1]
+    hosts = hosts_of(settings.host, port, settings.allowed_hosts)
+    if settings.host in WILDCARDS:
+        hosts += hosts_of("127.0.0.1", port)
     app = build_server_app(
-        registry,
-        hosts=hosts_of(settings.host, port, settings.allowed_hosts),
-        inputs=inputs,
-        debug=settings.debug,
-        sequential=settings.sequential or None,
+        registry, hosts=hosts, inputs=inputs, debug=settings.debug, sequential=settings.sequential or None
     )
     server = Server(app, listener, shutdown_timeout_s=settings.shutdown_timeout_s)
-    stop = _catch_signals()
-    await server.start()
-    _announce(registry, server.url)
-    await stop.wait()
-    Console.errors().print(f"stopping; requests have {settings.shutdown_timeout_s:g} s to finish")
-    left_behind = registry.left_behind()
-    await server.stop()
-    for name in left_behind:
-        Console.errors().print(f"[yellow]warning:[/] a thread of step {escape(name)} outlived its timeout")
+    with _catch_signals() as stop:
+        await server.start()
+        _announce(registry, server.url)
+        await stop.wait()
+        Console.errors().print(f"stopping; requests have {settings.shutdown_timeout_s:g} s to finish")
+        is_clean = await _drain(server, settings.shutdown_timeout_s)
+    for name in registry.left_behind():
+        message = f"a thread of step {name} outlived its timeout, and ends with the process"
+        Console.errors().print(f"[yellow]warning:[/] {escape(message)}", soft_wrap=True)
+    return is_clean
+
+
+def leave() -> None:
+    """End the process, successfully, without waiting for what goes on in threads."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+async def _drain(server: Server, budget_s: float) -> bool:
+    """Stop a server, and cut what has not ended in time; answers whether all of it has ended.
+
+    What is left when the server has stopped counts as well: runs of clients that left.
+    """
+    running = asyncio.all_tasks() - {asyncio.current_task()}
+    stopping = asyncio.ensure_future(server.stop())
+    _, late = await asyncio.wait({stopping, *running}, timeout=budget_s)
+    if late:
+        Console.errors().print(f"[yellow]warning:[/] cut what did not finish in {budget_s:g} s")
+        for task in late - {stopping}:
+            task.cancel()
+        _, late = await asyncio.wait(late, timeout=CUT_S)
+    if late:
+        Console.errors().print("[yellow]warning:[/] left a step that runs in a thread and cannot be stopped")
+        return False
+    await stopping
+    return True
 
 
 def _configure_logging() -> None:
@@ -81,14 +126,16 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        message = (
-            f"cannot listen on {host} port {port}: {error.strerror or error}; choose another with --port"
-        )
+        # `create_server` says the address once more, in brackets.
+        reason = (error.strerror or str(error)).partition(" (while")[0]
+        option = "--port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
+        message = f"cannot listen on {host} port {port}: {reason}; choose another with {option}"
         raise StepsError(message) from error
 
 
-def _catch_signals() -> asyncio.Event:
-    """Return what the first SIGTERM or SIGINT sets; the second ends the process as it always does."""
+@contextlib.contextmanager
+def _catch_signals() -> Iterator[asyncio.Event]:
+    """Give what the first SIGTERM or SIGINT sets; the second ends the process at once."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)
@@ -96,11 +143,17 @@ def _catch_signals() -> asyncio.Event:
     def begin() -> None:
         for number in signals:
             loop.remove_signal_handler(number)
+            # Not Python's own handler of SIGINT: KeyboardInterrupt would wait for all tasks.
+            signal.signal(number, signal.SIG_DFL)
         stop.set()
 
     for number in signals:
         loop.add_signal_handler(number, begin)
-    return stop
+    try:
+        yield stop
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
 
 
 def _announce(registry: StepRegistry, url: str) -> None:

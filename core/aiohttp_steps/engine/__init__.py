@@ -8,12 +8,21 @@ from aiohttp_steps.engine.check import Finding, check_registry
 from aiohttp_steps.engine.execution import Execution
 from aiohttp_steps.engine.inputs import convert_input, read_input, resolve_inputs
 from aiohttp_steps.engine.registry import StepRegistry
-from aiohttp_steps.engine.wire import describe_error, describe_outcome, describe_timing, encode_report
+from aiohttp_steps.engine.wire import (
+    StepEncodingError,
+    build_document,
+    describe_error,
+    describe_outcome,
+    describe_timing,
+    encode_report,
+)
 
 __all__ = [
     "Execution",
     "Finding",
+    "StepEncodingError",
     "StepRegistry",
+    "build_document",
     "check_registry",
     "convert_input",
     "describe_error",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from aiohttp_steps.errors import DefinitionError, PlanError
+from aiohttp_steps.errors import StepsError
 from aiohttp_steps.plan import find_ambiguities, nearest
 
 if TYPE_CHECKING:
@@ -32,7 +34,10 @@ class Finding:
 def check_registry(registry: StepRegistry) -> list[Finding]:
     """Look for everything that can be wrong: errors first, then warnings, each in the order of plugins."""
     findings = [
-        Finding("error", f"plugin {failure.name!r} ({failure.target}) cannot be loaded: {failure.error}")
+        Finding(
+            "error",
+            f"plugin {failure.name!r} ({failure.target}) cannot be loaded: {describe_failure(failure.error)}",
+        )
         for failure in registry.failures
     ]
     findings += _attempt(registry.check_pending)
@@ -46,21 +51,30 @@ def check_registry(registry: StepRegistry) -> list[Finding]:
     return sorted(unique, key=lambda finding: finding.severity)
 
 
+def describe_failure(error: BaseException) -> str:
+    """Say in one line what a plugin raised: `KeyError: 'HOME'`; our own errors speak for themselves."""
+    if isinstance(error, StepsError):
+        return str(error)
+    return "".join(traceback.format_exception_only(type(error), error)[-1:]).strip()
+
+
 def _attempt(look: Callable[[], object]) -> list[Finding]:
     try:
         look()
-    except (DefinitionError, PlanError) as error:
+    except StepsError as error:
         return [Finding("error", str(error))]
+    # Plugins' own hooks are called in there, and may raise anything.
+    except Exception as error:  # noqa: BLE001
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        fault = f"a hook of a plugin raised {describe_failure(error)} ({at.filename}:{at.lineno})"
+        return [Finding("error", fault)]
     return []
 
 
 def _check_view(registry: StepRegistry, view: str) -> Iterator[Finding]:
-    try:
-        plan = registry.plan(view)
-    except PlanError as error:
-        yield Finding("error", str(error))
-        return
-    for first, second in find_ambiguities(plan):
+    faults = _attempt(lambda: registry.plan(view))
+    yield from faults
+    for first, second in () if faults else find_ambiguities(registry.plan(view)):
         yield Finding(
             "error",
             f"view {view!r}: the order of {_where(first)} and {_where(second)} is ambiguous: nothing "
@@ -91,6 +105,8 @@ def _check_names(registry: StepRegistry) -> Iterator[Finding]:
                 f"{_where(step)} joins no view, and no other step takes it; only a handler can ask for it"
             )
             yield Finding("warning", message)
+            # no view compiles it
+            yield from _attempt(functools.partial(registry.plan, wanted=[step.name]))
 
 
 def _unknown(step: Step, fault: str, name: str, known: set[str]) -> Finding:

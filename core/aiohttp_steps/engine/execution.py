@@ -217,6 +217,8 @@ class Execution(Ledger):
         The failure of a step becomes part of the ledger and is not raised. All bookkeeping of a step is in
         here: a call per step and phase would cost as much as the rest of it.
         """
+        if self._is_over:  # it ended between the making of this task and its first turn
+            return
         clock, started_at = self._clock, self.started_at
         # The task's context is a fresh copy for its first step only; later ones get their own.
         context: contextvars.Context | None = None

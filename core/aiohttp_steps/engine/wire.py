@@ -18,13 +18,26 @@ HIDDEN = "the step failed; the server's log says why"
 
 
 class StepEncodingError(StepError):
-    """A step's value cannot be written as JSON."""
+    """A step's value cannot be written as JSON.
+
+    Attributes:
+        step: name of the step.
+    """
 
     type = "encoding"
 
+    def __init__(self, step: str, fault: object) -> None:
+        super().__init__(f"the value of step {step!r} is no JSON: {fault}")
+        self.step = step
+
 
 def encode_report(report: Report, *, debug: bool = False) -> bytes:
-    """Return the JSON document of a report.
+    """Return the JSON document of a report. As `build_document`."""
+    return msgspec.json.encode(build_document(report, debug=debug))
+
+
+def build_document(report: Report, *, debug: bool = False) -> dict[str, Any]:
+    """Return what msgspec encodes as the JSON document of a report.
 
     `data` holds the values of the steps that joined the view or that the handler takes, `null` for one
     without a value; `errors` all that went wrong. A value that JSON cannot say becomes an error.
@@ -46,19 +59,18 @@ def encode_report(report: Report, *, debug: bool = False) -> bytes:
             # msgspec's hooks, and the methods of the value itself, may raise anything.
             except Exception as fault:
                 data[node.step.name] = msgspec.Raw(b"null")
-                error = StepEncodingError(f"the value of step {node.step.name!r} is no JSON: {fault}")
+                error = StepEncodingError(node.step.name, fault)
                 if node.required:
                     raise error from fault
         if error is not None:
             errors[node.step.name] = {**describe_error(error, debug=debug), "plugin": node.step.plugin}
-    document = {
+    return {
         "view": report.view,
         "completed": report.completed and not errors,
         "data": data,
         "errors": errors,
         "timing": describe_timing(report),
     }
-    return msgspec.json.encode(document)
 
 
 def describe_error(error: BaseException, *, debug: bool = False) -> dict[str, str]:

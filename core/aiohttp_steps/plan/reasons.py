@@ -27,17 +27,26 @@ def _explain_tier(plan: Plan, node: Node) -> str:
     kind = node.step.kind
     if kind == "gate":
         return "gate: nothing starts but what it waits for itself, until it has succeeded"
-    following = _next_serial(plan, node.tier)
-    if following and following.kind == "gate" and kind == "parallel":
-        return f"parallel, ahead of the gate {following.nodes[0].step.name}, which waits for it"
-    if kind != "parallel":
-        return f"{kind}: overlaps no other step{_explain_turn(plan, node)}"
-    if following:
-        return f"parallel, ahead of {following.nodes[0].step.name}, which waits for it"
-    last = _last_sequential(plan)
-    if last is None:
-        return "parallel: starts as soon as what it takes is there"
-    return f"parallel, behind {last.step.name}, the last sequential step, to see what the request wrote"
+    return _explain_parallel(plan, node) if kind == "parallel" else _explain_serial(plan, node)
+
+
+def _explain_serial(plan: Plan, node: Node) -> str:
+    kind, gate = node.step.kind, _gate_behind(plan, node)
+    if gate is not None:
+        return f"{kind}, ahead of the gate {gate.step.name}, which waits for it; overlaps no other step"
+    return f"{kind}: overlaps no other step{_explain_turn(plan, node)}"
+
+
+def _explain_parallel(plan: Plan, node: Node) -> str:
+    following, last = _next_serial(plan, node.tier), _last_sequential(plan)
+    if following is not None:
+        what = "the gate " if following.kind == "gate" else ""
+        return f"parallel, ahead of {what}{following.nodes[0].step.name}, which waits for it"
+    if last is not None:
+        return f"parallel, behind {last.step.name}, the last sequential step, to see what the request wrote"
+    if plan.sequential:
+        return "parallel, but alone: this plan runs one step after another"
+    return "parallel: starts as soon as what it takes is there"
 
 
 def _explain_turn(plan: Plan, node: Node) -> str:
@@ -45,6 +54,8 @@ def _explain_turn(plan: Plan, node: Node) -> str:
     serial = [n for n in plan.nodes[: node.index] if n.step.kind not in ("gate", "parallel")]
     if not serial or _waits_for(plan, node, serial[-1].index):
         return ""
+    if any(n.step.kind == "gate" for n in plan.nodes[serial[-1].index : node.index]):
+        return ""  # the gate between them decided
     before = serial[-1].step
     how = "the order in the source" if before.plugin == node.step.plugin else "the order of registration"
     return f"; comes after {before.name} by {how} alone"
@@ -60,6 +71,12 @@ def _waits_for(plan: Plan, node: Node, target: int) -> bool:
                 seen.add(edge.source)
                 stack.append(edge.source)
     return False
+
+
+def _gate_behind(plan: Plan, node: Node) -> Node | None:
+    """Return the first gate that waits for a step, at any distance."""
+    gates = (n for n in plan.nodes[node.index :] if n.step.kind == "gate")
+    return next((gate for gate in gates if _waits_for(plan, gate, node.index)), None)
 
 
 def _next_serial(plan: Plan, tier: int) -> Tier | None:

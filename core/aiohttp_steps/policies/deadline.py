@@ -47,12 +47,22 @@ def limit_time(step: Step) -> StepMiddleware | None:
 class _Limits:
     """The limit that applies to one call at the moment."""
 
-    __slots__ = ("_call", "_is_expired", "_notify", "_queue_timeout", "_timeout", "deadline", "scope")
+    __slots__ = (
+        "_call",
+        "_is_expired",
+        "_is_waiting",
+        "_notify",
+        "_queue_timeout",
+        "_timeout",
+        "deadline",
+        "scope",
+    )
 
     def __init__(self, call: Call, timeout: float | None, queue_timeout: float | None) -> None:
         self._call = call
         self._timeout = timeout
         self._queue_timeout = queue_timeout
+        self._is_waiting = True
         self.scope = asyncio.timeout(queue_timeout)
         self.deadline = Deadline(asyncio.get_running_loop().time)
         # What was asked to be told before still is.
@@ -61,17 +71,18 @@ class _Limits:
         call.is_expired = self._is_over
 
     def error(self) -> StepTimeoutError:
-        waiting = self._call.started_at is None
-        return StepTimeoutError((self._queue_timeout if waiting else self._timeout) or 0.0, waiting=waiting)
+        limit_s = self._queue_timeout if self._is_waiting else self._timeout
+        return StepTimeoutError(limit_s or 0.0, waiting=self._is_waiting)
 
     def _is_over(self) -> bool:
         return self.scope.expired() or self._is_expired()
 
     def _start(self) -> None:
-        started_at = self._call.started_at
-        if self._timeout is not None and started_at is not None:
-            self.deadline.at = started_at + self._timeout
-        if not self.scope.expired():
+        if not self.scope.expired():  # else it started too late, whatever comes of it
+            self._is_waiting = False
+            started_at = self._call.started_at
+            if self._timeout is not None and started_at is not None:
+                self.deadline.at = started_at + self._timeout
             self.scope.reschedule(self.deadline.at)
         if self._notify is not None:
             self._notify()

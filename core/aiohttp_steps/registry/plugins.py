@@ -118,6 +118,8 @@ class PluginRegistry:
         try:
             self._manager.register(plugin, name)
         except pluggy.PluginValidationError as error:
+            if self._manager.has_plugin(name):  # pluggy 1.6 keeps what stands before the fault
+                self._manager.unregister(name=name)
             raise DefinitionError(str(error), plugin=name) from error
         except ValueError as error:
             holder = self._manager.get_name(plugin)
@@ -169,6 +171,7 @@ class PluginRegistry:
 
     def _load(self, entry_point: metadata.EntryPoint, *, strict: bool) -> bool:
         name, distribution = entry_point.name, entry_point.dist
+        key = f"{name} = {entry_point.value}"
         if self._manager.is_blocked(name):
             return False
         try:
@@ -180,7 +183,7 @@ class PluginRegistry:
         except (Exception, SystemExit) as error:
             if strict:
                 raise
-            self._failures[f"{name} = {entry_point.value}"] = PluginFailure(
+            self._failures[key] = PluginFailure(
                 name=name,
                 target=entry_point.value,
                 distribution=distribution.name if distribution else None,
@@ -190,6 +193,7 @@ class PluginRegistry:
             )
             return False
         self._origins[name] = distribution
+        self._failures.pop(key, None)
         return True
 
     @property

@@ -103,7 +103,18 @@ class ThreadRunner:
 class _Job:
     """One call on its way through the pool. Only `run` happens in the thread."""
 
-    __slots__ = ("call", "context", "error", "finished", "function", "is_claimed", "is_done", "loop", "value")
+    __slots__ = (
+        "call",
+        "context",
+        "error",
+        "finished",
+        "function",
+        "has_ended",
+        "is_claimed",
+        "is_done",
+        "loop",
+        "value",
+    )
 
     def __init__(self, call: Call, function: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> None:
         self.call = call
@@ -111,7 +122,8 @@ class _Job:
         self.loop = loop
         self.context = contextvars.copy_context()
         self.finished: asyncio.Future[None] = loop.create_future()
-        self.is_claimed = False
+        self.is_claimed = False  # by a thread; under the pool's lock, as is the next
+        self.has_ended = False
         self.is_done = False
         self.value: Any = None
         self.error: BaseException | None = None
@@ -148,7 +160,8 @@ class _Pool:
     def __init__(self, size: int) -> None:
         self._size = size
         self._changed = threading.Condition()
-        self._queue: deque[_Job | None] = deque()
+        self._queue: deque[_Job] = deque()
+        self._is_closed = False
         self._idle = 0
         self._threads: set[threading.Thread] = set()
         self._left_behind: set[_Job] = set()
@@ -160,6 +173,7 @@ class _Pool:
 
     def submit(self, job: _Job) -> None:
         with self._changed:
+            self._is_closed = False
             self._queue.append(job)
             # An idle thread that was notified already is not idle for this job.
             if self._idle >= len(self._queue):
@@ -180,13 +194,13 @@ class _Pool:
 
     def leave_behind(self, job: _Job) -> None:
         with self._changed:
-            if not job.is_done:
+            if not job.has_ended:  # the loop may not have heard of it yet
                 self._left_behind.add(job)
 
     def close(self) -> None:
         with self._changed:
             threads = [*self._threads]
-            self._queue.extend(None for _ in threads)
+            self._is_closed = True
             self._changed.notify_all()
             busy = len(self._left_behind)
         if not busy:
@@ -197,20 +211,21 @@ class _Pool:
         while (job := self._next()) is not None:
             job.run()
             with self._changed:
+                job.has_ended = True
                 self._left_behind.discard(job)
             del job  # its values must not wait for the next one
 
     def _next(self) -> _Job | None:
         with self._changed:
             while not self._queue:
+                if self._is_closed:
+                    self._threads.discard(threading.current_thread())
+                    return None
                 self._idle += 1
                 self._changed.wait()
                 self._idle -= 1
             job = self._queue.popleft()
-            if job is None:
-                self._threads.discard(threading.current_thread())
-            else:
-                job.is_claimed = True
+            job.is_claimed = True
             return job
 
 

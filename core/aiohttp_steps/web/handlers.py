@@ -7,16 +7,16 @@ import inspect
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from aiohttp_steps.errors import DefinitionError, StepsError
 from aiohttp_steps.marker import locate
 from aiohttp_steps.registry import read_dependencies
 from aiohttp_steps.types import MISSING
-from aiohttp_steps.web.state import REPORT
+from aiohttp_steps.web.state import NO_PLAN, REPORT
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Generator
 
     from aiohttp_steps.types import Dependency, Report
 
@@ -105,49 +105,87 @@ def route_of(handler: object, method: str) -> Route | None:
         handler = handler.func
     route: Route | None = getattr(handler, ROUTE_ATTRIBUTE, None)
     if inspect.isclass(handler):
-        own: Route | None = getattr(getattr(handler, method.lower(), None), ROUTE_ATTRIBUTE, None)
+        called = _method_of(handler, method)
+        if called is None:  # aiohttp answers 405
+            return None
+        own: Route | None = getattr(called, ROUTE_ATTRIBUTE, None)
         return route.merge(own) if route and own else route or own
     return route
 
 
+def _method_of(handler: type, method: str) -> Any:
+    """Return what a class-based view calls for an HTTP method, `None` if it has nothing for it."""
+    return getattr(handler, method.lower(), None) if method in hdrs.METH_ALL else None
+
+
 def _mark(handler: Any, route: Route) -> Any:
-    marked = handler
+    marked: Any
     if inspect.isclass(handler):
         if not issubclass(handler, web.View):
             fault = "is a class, but no aiohttp.web.View; mark its methods"
             raise DefinitionError(fault, step=handler.__name__)
+        if route.view is None:
+            fault = "is a class, which has no parameters for @inject to read; mark its methods"
+            raise DefinitionError(fault, step=handler.__name__)
+        marked = _guard(handler)
     else:
         if not inspect.iscoroutinefunction(inspect.unwrap(handler)):
             fault = "a handler has to be async; write async def"
             raise DefinitionError(fault, step=handler.__name__, location=str(locate(handler)))
         wanted = read_dependencies(handler)
-        if wanted:
-            route = replace(route, wanted=wanted)
-            # Marked twice, it is wrapped once: the wrapper takes no keyword-only parameters any more.
-            marked = _wrap(handler, wanted)
+        route = replace(route, wanted=wanted)
+        marked = _wrap(handler, wanted)
     below: Route | None = vars(handler).get(ROUTE_ATTRIBUTE)
     setattr(marked, ROUTE_ATTRIBUTE, below.merge(route) if below else route)
     return marked
 
 
 def _wrap(handler: Callable[..., Any], wanted: tuple[Dependency, ...]) -> Callable[..., Any]:
-    """Return a plain aiohttp handler that takes the keyword-only arguments of `handler` from the report."""
+    """Return a plain aiohttp handler that takes the keyword-only arguments of `handler` from the report.
+
+    Also without such arguments: the function itself may be marked for another route in another way, and must
+    not be called where nothing has run, its gates least of all.
+    """
 
     @functools.wraps(handler)
-    async def call_with_results(*args: Any) -> Any:
-        report = _request_of(args).get(REPORT)
-        if report is None:
-            fault = (
-                f"handler {handler.__qualname__!r} ({locate(handler)}) takes steps, but none were run; "
-                "call aiohttp_steps.setup(app, registry), and keep @inject and @view visible: "
-                "decorators above them have to use functools.wraps"
-            )
-            raise StepsError(fault)
-        return await handler(*args, **_pick(report, wanted))
+    async def call_with_results(*args: Any, **more: Any) -> Any:
+        request = _request_of(args)
+        _refuse_without_run(request, handler)
+        arguments = _pick(request[REPORT], wanted) if wanted else {}
+        return await handler(*args, **arguments, **more)
 
     # What is called takes no keyword-only parameters: a second mark must not find them.
     del call_with_results.__wrapped__
     return call_with_results
+
+
+def _guard(handler: type[web.View]) -> type[web.View]:
+    """Keep the methods of a marked class from being called where nothing has run."""
+    answer = handler.__await__
+
+    def answer_after_run(self: web.View) -> Generator[None, None, web.StreamResponse]:
+        if _method_of(handler, self.request.method) is not None:
+            _refuse_without_run(self.request, handler)
+        return answer(self)
+
+    handler.__await__ = answer_after_run  # type: ignore[method-assign]
+    return handler
+
+
+def _refuse_without_run(request: web.Request, handler: Any) -> None:
+    """Refuse to call a marked handler without a run, unless the middleware has seen it and allowed that.
+
+    Raises:
+        StepsError: nothing has run.
+    """
+    if REPORT not in request and NO_PLAN not in request:
+        name = getattr(handler, "__qualname__", repr(handler))
+        fault = (
+            f"handler {name!r} ({locate(handler)}) needs steps, but none were run; "
+            "call aiohttp_steps.setup(app, registry), and keep @inject and @view visible: "
+            "decorators above them have to use functools.wraps"
+        )
+        raise StepsError(fault)
 
 
 def _request_of(args: tuple[Any, ...]) -> web.Request:

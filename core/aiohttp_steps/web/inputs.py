@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, get_origin
+import types
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 import msgspec
 from aiohttp import hdrs, web
@@ -83,7 +84,7 @@ async def read_body(request: web.Request) -> dict[str, Any]:
         raise InputError(message, input="body", expected="object")
     try:
         body = msgspec.json.decode(await request.read() or b"{}")
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise InputError(f"the body is no JSON: {error}", input="body", expected="object") from None
     if not isinstance(body, dict):
         message = f"the body is a JSON {type(body).__name__}; send an object of inputs by name"
@@ -129,8 +130,23 @@ async def _find(request: web.Request, one: Input, body: Mapping[str, Any]) -> tu
     if "path" in one.sources and one.name in request.match_info:
         return request.match_info[one.name], True
     if "query" in one.sources and one.name in request.query:
-        takes_several = get_origin(one.type) in (list, tuple, set, frozenset)
-        return (request.query.getall(one.name) if takes_several else request.query[one.name]), True
+        several = _takes_several(one.type)
+        return (request.query.getall(one.name) if several else request.query[one.name]), True
     if "body" in one.sources and one.name in body:
         return body[one.name], False
     return MISSING, False
+
+
+def _takes_several(type_: Any) -> bool:
+    """Tell types whose values are given by repeating a name in the query."""
+    origin = get_origin(type_)
+    if origin is Annotated:
+        return _takes_several(get_args(type_)[0])
+    if origin in (Union, types.UnionType):
+        return any(map(_takes_several, get_args(type_)))
+    kind = origin or type_
+    return (
+        inspect.isclass(kind)
+        and issubclass(kind, Collection)
+        and not issubclass(kind, (str, bytes, bytearray, memoryview, Mapping))
+    )

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 from aiohttp import hdrs, web
 
-from aiohttp_steps.engine import describe_error, encode_report
+from aiohttp_steps.engine import StepEncodingError, build_document, describe_error
 from aiohttp_steps.errors import InputError, StepError, StepShedError, StepSkippedError
 from aiohttp_steps.web.state import STATE
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aiohttp_steps.types import Report
+
+_KNOWN_STATUSES = frozenset(HTTPStatus)
 
 COMPLETED = "Steps-Completed"
 SERVER_TIMING = "Server-Timing"
@@ -44,9 +46,10 @@ def json_response(
         request = report.run.request
         state = request.config_dict.get(STATE) if request is not None else None
         debug = state is not None and state.debug
-    body = encode_report(report, debug=debug)
+    document = build_document(report, debug=debug)
+    body = msgspec.json.encode(document)
     response = web.Response(body=body, status=status, content_type="application/json", headers=headers)
-    response.headers[COMPLETED] = _flag(report)
+    response.headers[COMPLETED] = _flag(document["completed"])
     return response
 
 
@@ -60,7 +63,7 @@ def problem(
     """
     document = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": HTTPStatus(status).phrase if status in _KNOWN_STATUSES else "Error",
         "status": status,
         "detail": detail,
         **{name: fact for name, fact in facts.items() if fact is not None},
@@ -85,12 +88,16 @@ def failure_problem(report: Report, error: BaseException, *, debug: bool) -> web
         cause = cause.__cause__
     if isinstance(cause, web.HTTPException):
         raise cause
-    name = next((name for name, known in report.errors.items() if known is cause), None)
+    failed = (name for name, known in report.errors.items() if known is cause)
+    name = cause.step if isinstance(cause, StepEncodingError) else next(failed, None)
     described = describe_error(cause, debug=debug)
+    headers = {COMPLETED: _flag(False)}
+    if isinstance(cause, StepShedError):
+        headers[hdrs.RETRY_AFTER] = str(cause.retry_after_s)
     return problem(
         cause.status if isinstance(cause, StepError) else 500,
         described["message"],
-        headers={hdrs.RETRY_AFTER: str(cause.retry_after_s)} if isinstance(cause, StepShedError) else None,
+        headers=headers,
         step=name,
         plugin=report.outcome(name).step.plugin if name else None,
         error=described["type"],
@@ -99,11 +106,10 @@ def failure_problem(report: Report, error: BaseException, *, debug: bool) -> web
 
 def add_headers(report: Report, response: web.StreamResponse, *, server_timing: bool) -> None:
     """Tell in a response's headers how its run went."""
-    response.headers.setdefault(COMPLETED, _flag(report))
+    response.headers.setdefault(COMPLETED, _flag(report.completed))
     if server_timing:
-        ours = format_server_timing(report)
-        theirs = response.headers.get(SERVER_TIMING)
-        response.headers[SERVER_TIMING] = f"{theirs}, {ours}" if theirs else ours
+        theirs = response.headers.getall(SERVER_TIMING, [])
+        response.headers[SERVER_TIMING] = ", ".join([*theirs, format_server_timing(report)])
 
 
 def format_server_timing(report: Report) -> str:
@@ -136,5 +142,5 @@ def method_not_allowed(view: str) -> web.Response:
     return problem(405, detail, headers={hdrs.ALLOW: hdrs.METH_POST})
 
 
-def _flag(report: Report) -> str:
-    return "true" if report.completed else "false"
+def _flag(completed: bool) -> str:
+    return "true" if completed else "false"

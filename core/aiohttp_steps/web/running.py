@@ -120,6 +120,8 @@ def _answer_of(report: Report, state: State) -> web.StreamResponse | None:
     """
     if report.answer is not None:
         answer: web.StreamResponse = report.answer
+        if isinstance(answer, web.HTTPException):
+            raise answer  # aiohttp has deprecated handlers that return one
         return answer
     failure = report.failure
     if failure is not None and failure.error is not None:
@@ -149,7 +151,8 @@ async def answer_errors(
     report = request[REPORT]
     try:
         return await handler(request)
-    except Exception as error:
+    except BaseException as error:
+        # BaseException, as a step's SystemExit is in its report and must not end the server from here either.
         is_of_step = any(error is known for known in report.errors.values())
         if not is_of_step and not isinstance(error, StepError):
             raise

@@ -58,12 +58,19 @@ def _make_guard(hosts: frozenset[str]) -> Any:
         if host not in hosts:
             known = ", ".join(sorted(hosts))
             return problem(403, f"this server does not answer as host {host!r}; it is: {known}")
-        origin = request.headers.get(hdrs.ORIGIN)
-        if origin is not None and urlsplit(origin.lower()).netloc not in hosts:
-            return problem(403, f"pages of {origin!r} may not use this server")
+        for origin in request.headers.getall(hdrs.ORIGIN, []):
+            if not _is_at(origin, hosts):
+                return problem(403, f"pages of {origin!r} may not use this server")
         return await handler(request)
 
     return refuse_foreign
+
+
+def _is_at(origin: str, hosts: Collection[str]) -> bool:
+    try:
+        return urlsplit(origin.lower()).netloc in hosts
+    except ValueError:  # a bracket that is not closed, say
+        return False
 
 
 def hosts_of(host: str, port: int, allowed: Collection[str] = ()) -> list[str]:

@@ -16,7 +16,7 @@ from aiohttp_steps.web.handlers import route_of
 from aiohttp_steps.web.inputs import read_own_inputs
 from aiohttp_steps.web.responses import add_headers, problem
 from aiohttp_steps.web.running import answer_route, program_for
-from aiohttp_steps.web.state import REPORT, STATE, State
+from aiohttp_steps.web.state import NO_PLAN, REPORT, STATE, State
 from aiohttp_steps.web.views import run_view
 
 if TYPE_CHECKING:
@@ -136,6 +136,7 @@ async def _answer_without_plan(
     """
     plan = program_for(state, route).plan
     if not route.wanted and not any(step.kind == "gate" for step in plan.steps):
+        request[NO_PLAN] = True
         return await handler(request)
     if request.method == hdrs.METH_OPTIONS:
         return web.Response(status=204)

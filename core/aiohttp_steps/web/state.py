@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from aiohttp_steps.errors import StepsError
-from aiohttp_steps.types import Input, Report
+from aiohttp_steps.engine import convert_input
+from aiohttp_steps.errors import DefinitionError, InputError, StepsError
+from aiohttp_steps.types import MISSING, Input, Report
 from aiohttp_steps.web.departure import Departures
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 REPORT = web.RequestKey("REPORT", Report)
 """Where a handler finds the report of its request's run: `request[REPORT]`."""
+
+NO_PLAN = web.RequestKey("NO_PLAN", bool)
+"""Set on requests whose marked handler is called although nothing was run, and may be."""
 
 
 class State:
@@ -56,10 +60,15 @@ class State:
         self._merged: tuple[Any, dict[str, Input]] = (None, {})
 
     def start(self, *, loop_debug: bool) -> None:
-        """Work out what was left to the event loop's debug mode."""
+        """Work out what was left to the event loop's debug mode, and look at the inputs.
+
+        Raises:
+            DefinitionError: what the app or a plugin says of an input is wrong.
+        """
         debug, server_timing = self._asked
         self.debug = loop_debug if debug is None else debug
         self.server_timing = self.debug if server_timing is None else server_timing
+        _ = self.inputs  # no client could mend what is wrong with them
 
     @property
     def inputs(self) -> dict[str, Input]:
@@ -91,13 +100,23 @@ def state_of(request: web.Request) -> State:
 
 
 def _adopt(given: Input, declared: Input | None) -> Input:
-    """Give an input that the app pinned to a bare value the type and help that its plugin declares."""
+    """Give an input that the app pinned to a bare value the type and help that its plugin declares.
+
+    Raises:
+        DefinitionError: the value does not fit that type.
+    """
     if declared is None or given.type is not Any:
         return given
+    value = given.default
+    if value is not MISSING:
+        try:
+            value = convert_input(declared, value)
+        except InputError as error:
+            raise DefinitionError(f"setup pins a wrong value: {error}", step=given.name) from error
     return Input(
         given.name,
         declared.type,
-        default=given.default,
+        default=value,
         provide=given.provide,
         help=declared.help,
     )

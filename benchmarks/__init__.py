@@ -1,0 +1,1 @@
+"""Benchmarks of aiohttp-steps: `python -m benchmarks` from the root of the repository."""

@@ -1,0 +1,134 @@
+"""How things are timed: warm-up, interleaved rounds, medians, and the garbage collector kept out.
+
+Owns no benchmark: each of those is a module of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import statistics
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+
+clock = time.thread_time
+"""Seconds that the processor worked for this thread: for what does not wait, and a machine that is shared."""
+
+WARM_UPS = 10
+"""Calls of each contender before any that counts: the interpreter specialises what it runs often."""
+
+FEWEST_ROUNDS = 5
+"""Rounds that are made even if the time for them is up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What remains of many measurements of one thing.
+
+    Attributes:
+        median: the middle one.
+        low, high: a tenth of them lies below, above.
+        worst: the largest.
+    """
+
+    median: float
+    low: float
+    high: float
+    worst: float
+
+
+def summarize(values: Sequence[float]) -> Spread:
+    """Return the spread of measurements, of which there has to be at least one."""
+    if len(values) == 1:
+        return Spread(values[0], values[0], values[0], values[0])
+    tenths = statistics.quantiles(values, n=10, method="inclusive")
+    return Spread(statistics.median(values), tenths[0], tenths[-1], max(values))
+
+
+def divide(values: Sequence[float], base: Sequence[float]) -> Spread:
+    """Return the spread of the ratios of measurements that were taken in the same rounds."""
+    return summarize([value / below for value, below in zip(values, base, strict=True)])
+
+
+@contextlib.contextmanager
+def without_gc() -> Iterator[None]:
+    """Keep the garbage collector from running in what is timed; what was there before is collected first."""
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def limit_rounds(rounds: int, budget_s: float) -> Iterator[int]:
+    """Count rounds, until the last one or the time is up; the first few are made in any case."""
+    ends_at = time.perf_counter() + budget_s
+    for number in range(rounds):
+        if number >= FEWEST_ROUNDS and time.perf_counter() > ends_at:
+            return
+        yield number
+
+
+async def time_interleaved(
+    contenders: Mapping[str, Callable[[], Awaitable[Any]]], *, rounds: int, slice_s: float, budget_s: float
+) -> dict[str, list[float]]:
+    """Time contenders that never wait beside each other: each round runs all, and starts with another one.
+
+    What slows the machine down for longer than a round slows all contenders down, so that ratios within a
+    round say more than times do.
+
+    Args:
+        rounds: most rounds to make.
+        slice_s: seconds for each contender in a round, about.
+        budget_s: seconds after which no further round starts, but for the first few.
+
+    Returns:
+        For each contender, processor seconds per call in each round.
+    """
+    calls = {name: await _count_calls(contender, slice_s) for name, contender in contenders.items()}
+    order = list(contenders)
+    times: dict[str, list[float]] = {name: [] for name in order}
+    for _ in limit_rounds(rounds, budget_s):
+        with without_gc():
+            for name in order:
+                times[name].append(await _time_calls(contenders[name], calls[name]))
+        order.append(order.pop(0))
+    return times
+
+
+async def _count_calls(contender: Callable[[], Awaitable[Any]], slice_s: float) -> int:
+    """Warm a contender up, and return how many calls fill a slice."""
+    await _time_calls(contender, WARM_UPS)
+    quickest = min([await _time_calls(contender, WARM_UPS) for _ in range(3)])
+    return max(1, round(slice_s / quickest))
+
+
+async def _time_calls(contender: Callable[[], Awaitable[Any]], calls: int) -> float:
+    started_at = clock()
+    for _ in range(calls):
+        await contender()
+    return (clock() - started_at) / calls
+
+
+def time_repeated(function: Callable[[], Any], *, repeats: int, budget_s: float) -> list[float]:
+    """Return processor seconds of each of at most `repeats` calls, after one that warms up.
+
+    Args:
+        budget_s: seconds after which no further call starts.
+    """
+    function()
+    times: list[float] = []
+    ends_at = time.perf_counter() + budget_s
+    with without_gc():
+        while not times or (len(times) < repeats and time.perf_counter() < ends_at):
+            started_at = clock()
+            function()
+            times.append(clock() - started_at)
+    return times

@@ -1,0 +1,81 @@
+"""The step `git_status`: what differs between HEAD, index and work tree, without holding the event loop.
+
+`Repository.status()` would hold the GIL from start to end. The calls used here go through cffi and let other
+threads run; what is done in Python is done for paths that differ, not for all paths.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiohttp_steps import step
+
+from aiohttp_steps_git.branch import compare_upstream
+from aiohttp_steps_git.changes import Counts, Status
+from aiohttp_steps_git.deltas import to_change
+from aiohttp_steps_git.errors import NoWorkTreeError
+from aiohttp_steps_git.flags import read_flags
+from aiohttp_steps_git.inputs import STATUS_LIMIT
+from aiohttp_steps_git.paths import path_text, to_text
+from aiohttp_steps_git.repository import open_repository
+from aiohttp_steps_git.staging import read_conflicts, read_staged
+from aiohttp_steps_git.worktree import read_worktree
+
+if TYPE_CHECKING:
+    from aiohttp_steps_git.branch import Upstream
+    from aiohttp_steps_git.changes import Conflict
+    from aiohttp_steps_git.deltas import Side
+    from aiohttp_steps_git.worktree import Worktree
+
+
+@step(concurrency="parallel", views=["project"])
+def git_status(*, project_path: Path, status_limit: int = STATUS_LIMIT) -> Status:
+    """Return what `git status` tells of the repository at `project_path`.
+
+    Each list has at most `status_limit` entries; the counts are complete.
+    Nothing in the repository is written or locked, so that the user's own git commands are not disturbed.
+    """
+    with open_repository(project_path) as repo:
+        if repo.is_bare:
+            text = path_text(project_path)
+            raise NoWorkTreeError(
+                f"the repository at {text} is bare, so that it has no status; use a clone of it", path=text
+            )
+        # One index for both sides: each call of `repo.index` may read the file anew.
+        index = repo.index
+        flags = read_flags(Path(repo.path, "index"))
+        return _make_status(
+            staged=read_staged(repo, index, flags),
+            worktree=read_worktree(repo, index, flags),
+            conflicts=read_conflicts(index),
+            upstream=compare_upstream(repo),
+            limit=status_limit,
+        )
+
+
+def _make_status(
+    *, staged: Side, worktree: Worktree, conflicts: list[Conflict], upstream: Upstream, limit: int
+) -> Status:
+    unstaged, untracked, unreadable = worktree.side, worktree.untracked, worktree.unreadable
+    lists = (staged.deltas, unstaged.deltas, untracked, conflicts, unreadable)
+    return Status(
+        clean=not (staged.deltas or unstaged.deltas or untracked or conflicts),
+        upstream=upstream.name,
+        ahead=upstream.ahead,
+        behind=upstream.behind,
+        counts=Counts(
+            staged=len(staged.deltas),
+            unstaged=len(unstaged.deltas),
+            untracked=len(untracked),
+            conflicted=len(conflicts),
+            renamed=staged.renamed + unstaged.renamed,
+        ),
+        truncated=any(len(entries) > limit for entries in lists),
+        staged=tuple(map(to_change, staged.deltas[:limit])),
+        unstaged=tuple(map(to_change, unstaged.deltas[:limit])),
+        untracked=tuple(map(to_text, untracked[:limit])),
+        conflicted=tuple(conflicts[:limit]),
+        unreadable=tuple(map(to_text, unreadable[:limit])),
+        renames_complete=staged.renames_complete and unstaged.renames_complete,
+    )
