@@ -120,7 +120,7 @@ def test_none_from_a_collecting_hook_means_nothing(plug, registry, hook):
     """A hook that has nothing to give just returns."""
     plug("p", **{hook: lambda: None})
     assert registry.inputs == {}
-    assert list(registry.runners) == ["loop", "inline", "thread"]
+    assert list(registry.runners) == ["loop", "inline", "thread", "process"]
 
 
 def test_something_else_than_inputs_is_refused(plug, registry):
@@ -467,4 +467,4 @@ def test_the_framework_uses_its_own_hooks():
     """Our own runners and policies are plugins: if they needed a private door, the hooks would be wrong."""
     registry = StepRegistry()
     assert [info.name for info in registry.plugins] == ["builtin_runners", "builtin_policies"]
-    assert list(registry.runners) == ["loop", "inline", "thread"]
+    assert list(registry.runners) == ["loop", "inline", "thread", "process"]

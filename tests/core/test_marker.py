@@ -65,7 +65,7 @@ def test_every_option_is_kept():
     def full(): ...
 
     assert options_of(full) == StepOptions(
-        concurrency=Exclusive("git:{path}"),
+        concurrency=Exclusive(("git:{path}",)),
         views=("a", "b"),
         name="other",
         after=("x",),
@@ -136,13 +136,10 @@ def test_required_and_on_disconnect_follow_the_class_if_not_said(given, required
             id="weak_gate",
         ),
         pytest.param({"concurrency": "gate", "default": None}, "or it would fail open", id="gate_default"),
-        pytest.param(
-            {"retry": 3}, "retry=3 comes with a later version of aiohttp-steps; remove it", id="retry"
-        ),
-        pytest.param({"share": True}, "share=True comes with a later version", id="share"),
-        pytest.param({"share": len}, "comes with a later version", id="share_key"),
-        pytest.param({"limit": 1}, "limit=1 comes with a later version", id="limit"),
-        pytest.param({"limit": 0}, "limit=0 comes with a later version", id="limit_zero"),
+        pytest.param({"retry": 1}, "retry=Retry(attempts=1,", id="retry"),
+        pytest.param({"share": 3}, "share=3 is not known; use True, False or a key function", id="share"),
+        pytest.param({"concurrency": "gate", "share": True}, "a gate is never shared", id="shared_gate"),
+        pytest.param({"limit": 0}, "limit=0 is no number of runs", id="limit"),
     ],
 )
 def test_a_wrong_option_is_refused_where_it_is_written(given, fault):

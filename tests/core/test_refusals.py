@@ -235,7 +235,7 @@ def test_an_unknown_runner_is_refused(add, registry, runner, hint):
         registry.plan("v")
     assert str(caught.value) == (
         f"plugin 'p', step 'far' ({place(far)}): runner='{runner}' is not known; {hint} "
-        "The runners are: loop, inline, thread"
+        "The runners are: loop, inline, thread, process"
     )
 
 

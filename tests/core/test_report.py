@@ -144,6 +144,7 @@ async def test_times_of_a_run(add, registry):
         run_s=3.0,
         started_s=3.0,
         ended_s=6.0,
+        attempts=1,
     )
 
 

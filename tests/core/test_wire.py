@@ -290,7 +290,9 @@ async def test_an_outcome_is_described_without_its_value(add, registry):
         "status": "succeeded",
         "barrier_ms": 250.0,
         "queue_ms": 0.0,
+        "lock_ms": 0.0,
         "run_ms": 500.0,
+        "attempts": 1,
         "started_ms": 250.0,
     }
     assert describe_outcome(report.outcome(skipped))["started_ms"] is None

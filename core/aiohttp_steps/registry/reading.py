@@ -36,8 +36,10 @@ def read_step(function: Callable[..., Any], options: StepOptions, *, plugin: str
     def wrong(fault: str) -> DefinitionError:
         return DefinitionError(fault, plugin=plugin, step=name, location=str(location))
 
-    is_resource = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+    is_resource = _is_generator(function)
     dependencies, takes_request, fault = _read_signature(function)
+    if _is_generator(inspect.unwrap(function)) and not is_resource:
+        fault = "is a generator behind a decorator that hides it; decorate a generator function that yields"
     fault = fault or _find_misuse(options, is_resource=is_resource, takes_request=bool(takes_request))
     if fault:
         raise wrong(fault)
@@ -63,6 +65,10 @@ def read_dependencies(function: Callable[..., Any]) -> tuple[Dependency, ...]:
         for parameter in parameters
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     )
+
+
+def _is_generator(function: Callable[..., Any]) -> bool:
+    return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
 
 
 def _find_misuse(options: StepOptions, *, is_resource: bool, takes_request: bool) -> str | None:

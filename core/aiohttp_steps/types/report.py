@@ -43,13 +43,13 @@ class Outcome:
         status: how it ended.
         value: its result, or its default if it gave none; `MISSING` without either.
         error: why it gave no result; `None` if it did, was cancelled or not started.
-        lock_s: the part of `queue_s` that it waited for exclusive keys.
         barrier_s: how long it was held back by a tier although all it takes was there.
         queue_s: how long it waited to start once it might, for a thread say.
         run_s: how long its body ran, with all its attempts and the waits between them.
-        attempts: how often its body was started.
         started_s: when the body started, `None` if it never did.
         ended_s: when it ended, `None` if it never did.
+        lock_s: the part of `queue_s` that it waited for exclusive keys.
+        attempts: how often its body was started.
     """
 
     step: Step
@@ -58,11 +58,11 @@ class Outcome:
     error: BaseException | None
     barrier_s: float
     queue_s: float
-    lock_s: float
     run_s: float
-    attempts: int
     started_s: float | None
     ended_s: float | None
+    lock_s: float = 0.0
+    attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,7 +167,7 @@ async def test_middlewares_added_before_setup_are_fine(open_app, run_app, log):
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        ({"handler_cancellation": True}, "on: a client that leaves cancels its run"),
+        ({"handler_cancellation": True}, "on: a client that leaves stops its run, as on_disconnect= says"),
         ({"handler_cancellation": False}, "off: a run goes on to its end"),
         ({}, "off: a run goes on to its end"),
     ],
@@ -178,13 +178,22 @@ async def test_start_says_whether_clients_that_leave_cancel(
     *, open_app, run_app, log, options, word, in_subapp
 ):
     """With it a write may stop at any await, without it work is done for nobody: one has to know."""
-    app = open_app(branch)
+    app = open_app(branch, cancel_on_disconnect=False)
     if in_subapp:
         inner, app = app, web.Application()
         app.add_subapp("/inner", inner)
     async with run_app(app, **options):
         pass
     assert f"handler cancellation is {word}" in log.text
+
+
+@pytest.mark.parametrize("options", [{}, {"handler_cancellation": False}], ids=["default", "off"])
+async def test_start_turns_handler_cancellation_on(open_app, run_app, log, options):
+    """Without it aiohttp does nothing when a client leaves, and on_disconnect= would mean nothing."""
+    app = open_app(branch)
+    async with run_app(app, **options):
+        pass
+    assert "handler cancellation is on" in log.text
 
 
 async def test_start_without_a_runner_says_that_it_does_not_know(open_app, log):
