@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import logging
 import os
@@ -21,7 +20,7 @@ from aiohttp_steps.errors import StepsError
 from aiohttp_steps.web import Server, build_server_app, hosts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from aiohttp_steps.engine import StepRegistry
 
@@ -72,12 +71,12 @@ async def serve(registry: StepRegistry, inputs: Mapping[str, Any], settings: Set
         registry, hosts=hosts, inputs=inputs, debug=settings.debug, sequential=settings.sequential or None
     )
     server = Server(app, listener, shutdown_timeout_s=settings.shutdown_timeout_s)
-    with _catch_signals() as stop:
-        await server.start()
-        _announce(registry, server.url)
-        await stop.wait()
-        Console.errors().print(f"stopping; requests have {settings.shutdown_timeout_s:g} s to finish")
-        is_clean = await _drain(server, settings.shutdown_timeout_s)
+    stop = _catch_signals()
+    await server.start()
+    _announce(registry, server.url)
+    await stop.wait()
+    Console.errors().print(f"stopping; requests have {settings.shutdown_timeout_s:g} s to finish")
+    is_clean = await _drain(server, settings.shutdown_timeout_s)
     for name in registry.left_behind():
         message = f"a thread of step {name} outlived its timeout, and ends with the process"
         Console.errors().print(f"[yellow]warning:[/] {escape(message)}", soft_wrap=True)
@@ -133,9 +132,8 @@ def _listen(host: str, port: int) -> socket.socket:
         raise StepsError(message) from error
 
 
-@contextlib.contextmanager
-def _catch_signals() -> Iterator[asyncio.Event]:
-    """Give what the first SIGTERM or SIGINT sets; the second ends the process at once."""
+def _catch_signals() -> asyncio.Event:
+    """Return what the first SIGTERM or SIGINT sets; the second ends the process at once."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)
@@ -149,11 +147,7 @@ def _catch_signals() -> Iterator[asyncio.Event]:
 
     for number in signals:
         loop.add_signal_handler(number, begin)
-    try:
-        yield stop
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
+    return stop
 
 
 def _announce(registry: StepRegistry, url: str) -> None:

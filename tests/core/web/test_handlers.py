@@ -368,14 +368,16 @@ def test_plain_function_is_refused(mark):
 @pytest.mark.parametrize("mark", [view("project"), inject], ids=["view", "inject"])
 def test_class_that_is_no_web_view_is_refused(mark):
     """Its instances are not what aiohttp calls: the mark would have no effect."""
-    with pytest.raises(DefinitionError, match=r"no aiohttp\.web\.View; mark its methods"):
+    with pytest.raises(DefinitionError, match=r"no aiohttp\.web\.View; mark its methods") as caught:
         mark(Handlers)
+    assert caught.value.step == "Handlers"
 
 
 def test_inject_on_a_whole_class_is_refused():
     """It reads the signature of what it marks, and a class has none: it would do nothing, unnoticed."""
-    with pytest.raises(DefinitionError, match="mark its methods"):
+    with pytest.raises(DefinitionError, match="mark its methods") as caught:
         inject(type("Own", (Whole,), {}))
+    assert caught.value.step == "Own"
 
 
 async def test_error_of_missing_setup_is_a_stepserror():

@@ -8,7 +8,7 @@ import json
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
@@ -83,6 +83,8 @@ TEXTS = [
     (int | None, "5", 5),
     (Path | None, "a/b", Path("a/b")),
     (Annotated[int, msgspec.Meta(ge=1)], "1", 1),
+    (Literal["a", "b"], "a", "a"),
+    (Any, "5", "5"),
 ]
 TEXT_IDS = [f"{getattr(type_, '__name__', type_)}-{text}" for type_, text, _ in TEXTS]
 
@@ -105,6 +107,13 @@ async def test_repeated_query_names_become_a_list(serve_input, fetch, seen, type
     assert (await fetch(client, "GET", "/views/v?value=1&value=2")).status == 200
     assert (await fetch(client, "GET", "/views/v?value=3")).status == 200
     assert seen == [[1, 2], [3]]
+
+
+async def test_bare_list_takes_repeated_names_as_well(serve_input, fetch, seen):
+    """Not saying what is in a list does not make it text."""
+    client = await serve_input(list, source="query")
+    await fetch(client, "GET", "/views/v?value=1&value=2")
+    assert seen == [["1", "2"]]
 
 
 BAD = [
@@ -355,6 +364,24 @@ async def test_request_cannot_set_an_input_by_a_part_that_is_not_declared(
     assert seen == ["safe"]
 
 
+async def test_body_that_is_read_for_one_input_does_not_set_another(serve, fetch, take, declare, seen):
+    """That a body has been read does not open it to what is closed."""
+
+    @step(concurrency="parallel", views=["v"])
+    async def other(*, message):
+        return message
+
+    @view("v")
+    async def handler(request):
+        return web.Response()
+
+    inputs = Input("value", str, source="query", default="safe"), Input("message", str, source="body")
+    client = await serve(take, other, declare(*inputs), routes=[web.post("/", handler)])
+    answer = await fetch(client, "POST", "/", json={"message": "hi", "value": "intruder"})
+    assert answer.status == 200
+    assert seen == ["safe"]
+
+
 @pytest.mark.parametrize(
     ("sources", "remedy"),
     [(("query", "body"), "give it by query or body"), ((), "it is for the application to give")],
@@ -415,10 +442,14 @@ async def test_body_may_come_in_chunks_and_with_a_charset(serve_input, fetch, se
         yield b'{"value"'
         yield b": 5}"
 
-    client = await serve_input(int, source="body")
+    async def nothing():
+        yield b""
+
+    client = await serve_input(int, source="body", default=6)
     headers = {"Content-Type": "application/json; charset=utf-8"}
     assert (await fetch(client, "POST", "/views/v", data=chunks(), headers=headers)).status == 200
-    assert seen == [5]
+    assert (await fetch(client, "POST", "/views/v", data=nothing(), headers=headers)).status == 200
+    assert seen == [5, 6]
 
 
 async def test_body_that_is_too_large_is_a_413(serve_input, fetch, seen):

@@ -219,7 +219,8 @@ async def test_unknown_view_is_a_404_with_the_nearest(client, fetch, method, nam
 async def test_unknown_names_are_refused(*, client, fetch, method, path, body, name, hint):
     """A misspelt name that is silently ignored runs the view with a default that nobody asked for."""
     answer = await fetch(client, method, path, json=body)
-    assert (answer.status, answer.json["input"]) == (400, name)
+    expected = {"message": "str", "project_path": "Path"}.get(name, "nothing")
+    assert (answer.status, answer.json["input"], answer.json["expected"]) == (400, name, expected)
     assert hint in answer.json["detail"]
 
 
