@@ -2,7 +2,7 @@
 
 from aiohttp_steps.engine import StepRegistry
 from aiohttp_steps.errors import StepError
-from aiohttp_steps.marker import exclusive, hookimpl, step
+from aiohttp_steps.marker import collect_errors, concurrency, exclusive, hookimpl, step
 from aiohttp_steps.types import Input
 from aiohttp_steps.web import REPORT, add_views, inject, json_response, setup, view
 
@@ -12,6 +12,8 @@ __all__ = [
     "StepError",
     "StepRegistry",
     "add_views",
+    "collect_errors",
+    "concurrency",
     "exclusive",
     "hookimpl",
     "inject",
