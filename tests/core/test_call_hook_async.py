@@ -258,9 +258,11 @@ async def test_the_first_result_is_the_first_called_and_not_the_fastest(registry
     assert trace == ["awaited"]
 
 
-async def test_a_first_result_that_is_there_at_once_begins_nothing_behind_it(registry):
+@pytest.mark.parametrize("is_sequential", [False, True], ids=["together", "in turn"])
+async def test_a_first_result_that_is_there_at_once_begins_nothing_behind_it(registry, is_sequential):
     """A plain function's result is known before the next one would begin."""
     called = []
+    registry.sequential = is_sequential
 
     async def late():
         called.append("late")
