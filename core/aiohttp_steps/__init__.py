@@ -2,7 +2,7 @@
 
 from aiohttp_steps.engine import StepRegistry
 from aiohttp_steps.errors import StepError
-from aiohttp_steps.marker import exclusive, hookimpl, step
+from aiohttp_steps.marker import collect_errors, concurrency, exclusive, hookimpl, step
 from aiohttp_steps.policies import Limits, time_left
 from aiohttp_steps.types import Input, Retry
 from aiohttp_steps.web import REPORT, add_views, inject, json_response, setup, view
@@ -15,6 +15,8 @@ __all__ = [
     "StepError",
     "StepRegistry",
     "add_views",
+    "collect_errors",
+    "concurrency",
     "exclusive",
     "hookimpl",
     "inject",

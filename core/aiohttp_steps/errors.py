@@ -9,6 +9,8 @@ StepsError
 │   ├── UnknownNameError     a name that nobody provides         (.name, .nearest)
 │   └── DuplicateNameError   two owners of one name              (.name, .plugins)
 ├── InputError               a value for an input is missing or wrong (.input, .expected)
+├── HookError                a hook of the host cannot be called (.hook, .nearest)
+├── HookExitError            an implementation of such a hook raised SystemExit (.hook, .plugin)
 └── StepError                a step did not succeed, in a way that its author or the engine declares
     ├── StepTimeoutError     it ran, or waited to start, too long (.limit_s, .waiting)
     ├── StepShedError        there was no room to let it wait     (.retry_after_s)
@@ -133,6 +135,36 @@ class InputError(StepsError):
         super().__init__(message)
         self.input = input
         self.expected = expected
+
+
+class HookError(StepsError):
+    """`StepRegistry.call_hook` was asked for a hook that it cannot call; nothing of it has run.
+
+    Attributes:
+        hook: the name that was asked for.
+        nearest: the declared hook most like it if it is not declared itself, `None` if none is like it.
+    """
+
+    def __init__(self, message: str, *, hook: str, nearest: str | None = None) -> None:
+        super().__init__(message)
+        self.hook = hook
+        self.nearest = nearest
+
+
+class HookExitError(StepsError):
+    """An implementation of a host's hook raised `SystemExit`, which is its failure and not the program's end.
+
+    The `SystemExit` is the `__cause__`.
+
+    Attributes:
+        hook: name of the hook.
+        plugin: name of the plugin.
+    """
+
+    def __init__(self, message: str, *, hook: str, plugin: str) -> None:
+        super().__init__(message)
+        self.hook = hook
+        self.plugin = plugin
 
 
 class StepError(StepsError):

@@ -1,4 +1,4 @@
-"""The words of a step's author: `step`, `exclusive`, `hookimpl`.
+"""The words of a step's author: `step`, `exclusive`, `hookimpl`; and those for a host's own hooks.
 
 Owns the checking of options, each on its own. What a function's signature says is read when its plugin is
 registered; what steps say of each other is checked when a plan is compiled.
@@ -30,7 +30,13 @@ PROJECT_NAME = "aiohttp_steps"
 """Pluggy's project name, and the group of entry points."""
 
 hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
-"""Marks an implementation of one of the hooks in `aiohttp_steps.hookspecs`; pluggy's own marker."""
+"""Marks an implementation of a hook in `aiohttp_steps.hookspecs`, or of a host's; pluggy's own marker."""
+
+HOOK_OPTIONS_ATTRIBUTE = "aiohttp_steps_hook_options"
+"""Where `concurrency` leaves its options on the function."""
+
+COLLECT_ATTRIBUTE = "aiohttp_steps_collect_errors"
+"""Where `collect_errors` leaves its mark on the function."""
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -172,6 +178,45 @@ def step(
         return function
 
     return mark if function is None else mark(function)
+
+
+def concurrency(
+    kind: Literal["sequential", "parallel"] | Exclusive, *, runner: str | None = None
+) -> Callable[[F], F]:
+    """Say how an implementation of a host's hook may run beside others, for `StepRegistry.call_hook`.
+
+    Stands above or below `@hookimpl`. Wrappers and steps do not take it: the former run around all others,
+    the latter have the options of `@step`. An implementation without it is sequential.
+
+    Args:
+        kind: `"sequential"`: overlaps no other implementation in its call. `"parallel"`: may overlap the
+            parallel ones next to it in the order of calls; a claim that you make. `exclusive(key)`:
+            sequential, and never while another call or step holds the key, made of the hook's arguments.
+        runner: where the body runs: `None`: in the event loop, also a plain `def`; `"thread"`, or one that a
+            plugin adds.
+
+    Raises:
+        DefinitionError: `kind` is not known.
+    """
+    if kind not in ("sequential", "parallel") and not isinstance(kind, Exclusive):
+        fault = f"concurrency({kind!r}) is not known; use 'sequential', 'parallel' or exclusive('key')"
+        raise DefinitionError(fault)
+
+    def mark(function: F) -> F:
+        setattr(function, HOOK_OPTIONS_ATTRIBUTE, StepOptions(concurrency=kind, runner=runner))
+        return function
+
+    return mark
+
+
+def collect_errors(hookspec: F) -> F:
+    """Mark a host's hookspec: each implementation is called, whatever those before it raise.
+
+    `StepRegistry.call_hook` then raises all their errors together. For hooks that shut down or clean up.
+    Stands above or below `@hookspec`, and does not go with its `firstresult=True`.
+    """
+    setattr(hookspec, COLLECT_ATTRIBUTE, True)
+    return hookspec
 
 
 def step_name(function: Callable[..., Any]) -> str:

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from aiohttp_steps.engine.execution import Execution
+from aiohttp_steps.engine.hooks import HookCall, complete_arguments, find_declaration
 from aiohttp_steps.engine.inputs import convert_input, resolve_inputs
 from aiohttp_steps.engine.program import Program, build_program
 from aiohttp_steps.engine.running import Running
@@ -222,6 +223,51 @@ class StepRegistry(PluginRegistry):
                 wanted = set(chosen)
                 kept = [step for step in kept if step in wanted or step.kind == "gate"]
         return frozenset(kept)
+
+    async def call_hook(self, name: str, /, **arguments: Any) -> Any:
+        """Call a hook that the application has declared itself, and await what its implementations give.
+
+        For hookspecs that were added with `registry.plugin_manager.add_hookspecs(...)`. Implementations are
+        `async def` or `def`; how one may overlap others it says with `@concurrency`. They begin in pluggy's
+        order: last registered first, `tryfirst` and `trylast` before and behind. A `def` runs in the event
+        loop, as pluggy would call it, unless `@concurrency` names a runner; an awaitable result is awaited.
+
+        A sequential implementation runs alone. Parallel ones that stand next to each other in that order
+        run together, each with a copy of the context. Wrappers, sync or async generators of pluggy's new or
+        old style, surround the awaited result, and run in this task as do sequential implementations.
+
+        Several tasks may call hooks at once.
+
+        Args:
+            name: of the hook.
+            arguments: of the hook; each implementation gets those that it takes. One of the hookspec's that
+                is missing is a warning; for an implementation that takes it, a failure.
+
+        Returns:
+            The results that are not `None`, in pluggy's order and not that of finishing; for a `firstresult`
+            hook the first of them, `None` if there is none, and what runs behind it is cancelled and awaited.
+            What a wrapper returns takes their place. Any type, as with pluggy.
+
+        Raises:
+            HookError: the hook is not declared, or is historic.
+            DefinitionError, PlanError: an implementation's runner is not known or cannot run it.
+            BaseException: what an implementation or wrapper raised, as it is; nothing behind it is begun,
+                but parallel ones that run already are awaited.
+            ExceptionGroup: several parallel ones failed, or several of a hook marked `collect_errors`: all
+                their errors in pluggy's order.
+            HookExitError: in place of a `SystemExit`.
+            asyncio.CancelledError: it was cancelled; wrappers have been left and nothing is left running.
+        """
+        declaration = find_declaration(name, self._manager.declared)
+        call = HookCall(
+            declaration,
+            *self._manager.call_order(name),
+            complete_arguments(declaration, arguments),
+            runners=self.runners,
+            locks=lambda: self.locks,
+            sequential=self.sequential,
+        )
+        return await call.run()
 
     def left_behind(self) -> tuple[str, ...]:
         """Return names of the steps whose bodies outlived their timeout and still run in threads."""

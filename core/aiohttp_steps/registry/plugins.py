@@ -12,32 +12,16 @@ import pluggy
 
 from aiohttp_steps import hookspecs
 from aiohttp_steps.errors import DefinitionError, RegistrationError
-from aiohttp_steps.marker import PROJECT_NAME, locate
+from aiohttp_steps.marker import HOOK_OPTIONS_ATTRIBUTE, PROJECT_NAME, locate
+from aiohttp_steps.registry.manager import OPTS_KEY, Manager, wrapper_style
 from aiohttp_steps.registry.order import order_implementations, underlying
 from aiohttp_steps.registry.reading import HOOK, read_step
-from aiohttp_steps.types import OPTIONS_ATTRIBUTE, Input, Runner, Step, StepOptions
+from aiohttp_steps.types import Input, Runner, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 T = TypeVar("T")
-
-OPTS_KEY = "step_options"
-"""Where a step's options travel in `HookImpl.opts`."""
-
-
-class _Manager(pluggy.PluginManager):
-    """Lets a step's options travel with its hook implementation, by pluggy's public extension point."""
-
-    def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
-        opts = super().parse_hookimpl_opts(plugin, name)
-        if opts is None:
-            return None
-        options = getattr(getattr(plugin, name), OPTIONS_ATTRIBUTE, None)
-        if options is None and (opts.get("specname") or name) == HOOK:
-            options = StepOptions()
-        # `@hookimpl` above `@step` has replaced the name of the hook.
-        return opts if options is None else {**opts, "specname": HOOK, OPTS_KEY: options}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +71,7 @@ class PluginRegistry:
     """
 
     def __init__(self) -> None:
-        self._manager = _Manager(PROJECT_NAME)
+        self._manager = Manager(PROJECT_NAME)
         self._manager.add_hookspecs(hookspecs)
         self._origins: dict[str, metadata.Distribution | None] = {}
         self._failures: dict[str, PluginFailure] = {}
@@ -268,7 +252,7 @@ class PluginRegistry:
         try:
             self._manager.check_pending()
         except pluggy.PluginValidationError as error:
-            known = ", ".join(_hook_names())
+            known = ", ".join(sorted(self._manager.declared))
             fault = f"{error}; the hooks are: {known}"
             raise DefinitionError(fault, plugin=self._manager.get_name(error.plugin)) from error
 
@@ -357,11 +341,28 @@ class PluginRegistry:
                 continue
             function = getattr(plugin, attribute)
             hook = opts.get("specname") or attribute
+            self._check_class(function, opts, plugin=name, hook=hook)
             if hook == HOOK:
                 self._check_step(function, opts, name)
             elif hook in _hook_names() and _is_async(function):
                 fault = f"the hook {hook!r} is called by pluggy, which cannot await; write it as plain def"
                 raise DefinitionError(fault, plugin=name, step=attribute, location=str(locate(function)))
+
+    def _check_class(self, function: Callable[..., Any], opts: Any, *, plugin: str, hook: str) -> None:
+        """Refuse a `@concurrency` that would mean nothing."""
+        if not hasattr(function, HOOK_OPTIONS_ATTRIBUTE):
+            return
+        fault = None
+        if hook in _hook_names():
+            fault = (
+                f"implements {hook!r}, which is no hook of a host, and so takes no @concurrency; remove it"
+            )
+        elif wrapper_style(opts) is not None:
+            fault = "is a wrapper, which runs around all others and so takes no @concurrency; remove it"
+        if fault is not None:
+            raise DefinitionError(
+                fault, plugin=plugin, step=function.__name__, location=str(locate(function))
+            )
 
     def _check_step(self, function: Callable[..., Any], opts: Any, plugin: str) -> None:
         if opts.get("wrapper") or opts.get("hookwrapper"):
