@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import types
 
@@ -84,4 +85,4 @@ def wait_until():
 @pytest.fixture
 def pool_threads():
     """Return a function that gives the living threads of all our pools."""
-    return lambda: [t for t in threading.enumerate() if t.name.startswith("aiohttp-steps-")]
+    return lambda: [t for t in threading.enumerate() if re.fullmatch(r"aiohttp-steps-\d+", t.name)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import fcntl
 import logging
@@ -52,10 +53,19 @@ def calls(folder, monkeypatch):
 
 @pytest.fixture
 def limit_file_size():
-    """Return a function that lets no file grow beyond a size; a full disk, as the system makes it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    """Return a context in which no file grows beyond a size; a full disk, as the system makes it."""
+
+    @contextlib.contextmanager
+    def limit(size):
+        # No longer than need be: the file that pytest itself may be writing to is meant as well.
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    return limit
 
 
 async def test_sent_message_is_the_last_line_with_all_fields(folder, line):
@@ -252,9 +262,11 @@ async def test_message_that_does_not_fit_is_undone_and_reported(folder, line, li
     """Half a line on a full disk would be a torn line without a crash."""
     before = line(1)
     (folder / "s.jsonl").write_bytes(before)
-    limit_file_size(len(before) + room)
 
-    with pytest.raises(StorageFullError, match="'s' was not saved: file too large; make room") as caught:
+    with (
+        limit_file_size(len(before) + room),
+        pytest.raises(StorageFullError, match="'s' was not saved: file too large; make room") as caught,
+    ):
         await send_chat_message(chat_folder=folder, session_id="s", message=MESSAGE)
 
     assert (caught.value.type, caught.value.status) == ("storage_full", 507)
@@ -265,9 +277,8 @@ async def test_torn_tail_that_cannot_be_kept_stays_where_it_is(folder, line, lim
     """No room for the copy: then nothing may be cut."""
     before = line(1) + b"x" * 200_000
     (folder / "s.jsonl").write_bytes(before)
-    limit_file_size(100_000)
 
-    with pytest.raises(StorageFullError):
+    with limit_file_size(100_000), pytest.raises(StorageFullError):
         await send_chat_message(chat_folder=folder, session_id="s", message=MESSAGE)
 
     assert (folder / "s.jsonl").read_bytes() == before
