@@ -84,5 +84,7 @@ def wait_until():
 
 @pytest.fixture
 def pool_threads():
-    """Return a function that gives the living threads of all our pools."""
-    return lambda: [t for t in threading.enumerate() if re.fullmatch(r"aiohttp-steps-\d+", t.name)]
+    """Return a function that gives the living threads of all our pools that this test has started."""
+    before = set(threading.enumerate())
+    ours = re.compile(r"aiohttp-steps-\d+")
+    return lambda: [t for t in threading.enumerate() if t not in before and ours.fullmatch(t.name)]
