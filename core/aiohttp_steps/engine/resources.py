@@ -95,7 +95,13 @@ class _Keeper:
 
     async def _keep(self) -> None:
         self._entered.set_result(await self._step_call(self._call))
-        error = await self._left
+        try:
+            error = await self._left
+        # Whoever wanted it was cancelled in the turn in which it was entered: nobody else will leave it.
+        except asyncio.CancelledError as cancelled:
+            if self._call.leave is not None:
+                await self._call.leave(cancelled)
+            raise
         if self._call.leave is not None:
             await self._call.leave(error)
 

@@ -231,6 +231,22 @@ async def test_websocket_upgrade_does_not_get_past_a_gate(*, serve, fetch, upgra
     assert not runs
 
 
+async def test_handler_that_takes_results_is_not_called_without_them(
+    *, serve, fetch, upgrade, preflight, work, runs
+):
+    """There is nothing to call it with: it is answered for, even if no gate guards it."""
+
+    @inject
+    async def handler(request, *, work):
+        runs.append("handler")
+        return web.Response()
+
+    client = await serve(work, routes=[any_method(handler)])
+    assert (await fetch(client, "GET", "/page", headers=upgrade)).status == 403
+    assert (await fetch(client, "OPTIONS", "/page", headers=preflight)).status == 204
+    assert not runs
+
+
 @pytest.mark.parametrize(
     "headers",
     [{"Upgrade": "websocket"}, {"Upgrade": "h2c", "Connection": "Upgrade"}, {"Upgrade": "Websocket, x"}],

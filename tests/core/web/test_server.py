@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import pytest
@@ -124,6 +125,28 @@ async def test_second_header_does_not_hide_behind_the_first(app, run_app, send_r
         answer = await send_raw(port, "\r\n".join([*lines, "", ""]).encode())
     assert answer[9:12] in (b"400", b"403")
     assert not runs
+
+
+async def test_options_of_serve_reach_the_steps(registry, bundle, declare, aiohttp_client, fetch):
+    """`--input`, `--debug` and `--sequential` would otherwise be accepted and forgotten."""
+    running, most = [], []
+
+    def make(name):
+        async def work(*, word):
+            running.append(name)
+            most.append(len(running))
+            await asyncio.sleep(0)
+            running.remove(name)
+            raise RuntimeError(word)
+
+        work.__name__ = name
+        return step(concurrency="parallel", views=["v"])(work)
+
+    registry.register(bundle(make("one"), make("two")), "tested")
+    app = build_server_app(registry, hosts=["x"], inputs={"word": "given"}, debug=True, sequential=True)
+    answer = await fetch(await aiohttp_client(app), "GET", "/views/v", headers={"Host": "x"})
+    assert answer.json["errors"]["two"]["message"] == "RuntimeError: given"
+    assert most == [1, 1]
 
 
 async def test_root_leads_to_the_views(aiohttp_client, fetch, app):

@@ -98,6 +98,23 @@ def scan_with():
     return scan
 
 
+async def test_list_leaves_out_what_only_other_steps_see(serve, fetch, declare):
+    """It promises what an answer will hold, and asks for no more than a run needs."""
+
+    @step(concurrency="parallel")
+    async def hidden():
+        return object()
+
+    @step(concurrency="parallel", views=["v"])
+    async def shown(*, hidden, value=None):
+        return value
+
+    client = await serve(hidden, shown, declare(Input("value", str, source="query")))
+    (listed,) = (await fetch(client, "GET", "/views")).json["views"]
+    assert listed["steps"] == ["shown"]
+    assert [(one["name"], one["required"]) for one in listed["inputs"]] == [("value", False)]
+
+
 async def test_list_tells_the_fault_of_a_view_that_has_no_plan(serve, fetch, registry, bundle):
     """A plugin that came later, and is broken, must not take the list of the others with it."""
 
