@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import gc
 import json
 import socket
 import sys
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 from aiohttp_steps import StepRegistry, hookimpl
 from aiohttp_steps.web import build_server_app
+from aiohttp_steps.web.server import mind_pauses
 
 if TYPE_CHECKING:
     from aiohttp_steps.types import Report
@@ -150,8 +150,7 @@ async def serve(repository: Path, chat_folder: Path) -> None:
                 sequential=name == "sequential",
             )
             runners.append(runner)
-        gc.collect()
-        gc.freeze()  # as servers do that mind their pauses: what was imported is never looked at again
+        mind_pauses()  # as `aiohttp-steps serve` does
         print(json.dumps(addresses), flush=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(MOST_SECONDS):

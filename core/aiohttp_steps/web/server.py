@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from aiohttp_steps.engine import StepRegistry
 
 DEFAULT_PORT = 80
+
+SWITCH_INTERVAL_S = 0.0005
+"""How long a thread keeps the interpreter while others want it, in a server's process."""
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
@@ -89,8 +94,20 @@ def hosts_of(host: str, port: int, allowed: Collection[str] = ()) -> list[str]:
     return hosts + names if port == DEFAULT_PORT else hosts
 
 
+def mind_pauses() -> None:
+    """Keep the turns of the event loop short, in a process that is a server and nothing else.
+
+    A thread that computes keeps the interpreter for `sys.getswitchinterval()`, 5 ms if nobody says otherwise,
+    and the loop waits for as long; with several such threads, for several times that. And what was imported
+    need not be looked at by each full garbage collection.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.collect()
+    gc.freeze()
+
+
 class Server:
-    """A running application on a socket.
+    """A running application on a socket, in a process of its own: it changes settings of the interpreter.
 
     Args:
         listener: a bound socket; closed by `stop`.
@@ -113,6 +130,7 @@ class Server:
         Raises:
             PlanError, DefinitionError: a plan or a declaration is wrong.
         """
+        mind_pauses()
         try:
             await self._runner.setup()
             await web.SockSite(self._runner, self._listener).start()
