@@ -102,10 +102,12 @@ def steps_run_started(run: RunInfo) -> None:
 
 @hookspec
 def steps_run_finished(report: Report) -> None:
-    """Learn how a run ended, before the handler is called; also if it failed.
+    """Learn how a run ended, before the handler is called; also if it failed or was cancelled.
 
-    Not called for a run that was cancelled. The results are ignored; an error is logged and stops nothing.
+    Called once for each `steps_run_started`, in the same task and context. The results are ignored; an error
+    is logged and stops nothing.
 
     Args:
-        report: the outcomes; `report.run` is what `steps_run_started` was given.
+        report: the outcomes; `report.run` is what `steps_run_started` was given. `report.cancelled`: whether
+            nobody waits for it any more.
     """

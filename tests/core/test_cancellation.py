@@ -343,8 +343,8 @@ async def test_a_task_group_inside_of_steps_works_as_elsewhere(add, registry, ot
 
 
 @pytest.mark.looptime
-async def test_a_run_that_was_cancelled_is_not_reported_as_finished(registry, make_plugin):
-    """There is no report to hand over: nobody is told of one."""
+async def test_a_run_that_was_cancelled_is_reported_as_such(registry, make_plugin):
+    """Whoever counts what is under way, or opened a span, must hear of each end."""
     told = []
 
     @parallel
@@ -352,14 +352,31 @@ async def test_a_run_that_was_cancelled_is_not_reported_as_finished(registry, ma
         await asyncio.sleep(100)
 
     @parallel
-    async def two():
-        await asyncio.sleep(100)
+    async def two(): ...
 
-    plugin = make_plugin("p", one, two)
-    plugin.steps_run_started = hookimpl(specname="steps_run_started")(lambda: told.append("started"))
-    plugin.steps_run_finished = hookimpl(specname="steps_run_finished")(lambda: told.append("finished"))
+    @parallel
+    async def three(*, one): ...
+
+    @hookimpl
+    def steps_run_started(run):
+        told.append(run)
+
+    @hookimpl
+    def steps_run_finished(report):
+        told.append(report)
+
+    plugin = make_plugin("p", one, two, three, steps_run_started, steps_run_finished)
     registry.register(plugin)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(1):
             await registry.run("v")
-    assert told == ["started"]
+    run, report = told
+    assert report.run is run
+    assert report.cancelled
+    assert not report.completed
+    assert {o.step.name: o.status for o in report.outcomes} == {
+        "one": Status.CANCELLED,
+        "two": Status.SUCCEEDED,
+        "three": Status.NOT_STARTED,
+    }
+    assert report.timing.wall_s == 1

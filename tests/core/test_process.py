@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import sys
+from types import SimpleNamespace
 
 import pytest
-from aiohttp_steps import StepError, step
+from aiohttp_steps import StepError, hookimpl, step
 from aiohttp_steps.errors import PlanError, StepTimeoutError, WorkerDiedError
 
 STEPS = """
+import contextlib
 import contextvars
 import os
 import signal
@@ -73,6 +76,14 @@ def return_lambda():
 @on_process
 def read_variable():
     return VARIABLE.get()
+
+@contextlib.contextmanager
+def setting(value):
+    token = VARIABLE.set(value)
+    try:
+        yield
+    finally:
+        VARIABLE.reset(token)
 """
 
 
@@ -184,6 +195,27 @@ async def test_context_variables_are_not_carried(registry, module):
     """Documented: a context may hold what cannot be pickled."""
     module.VARIABLE.set("here")
     assert (await registry.run(wanted=["read_variable"]))["read_variable"] == "not carried"
+
+
+async def test_middleware_may_have_contexts_entered_in_the_worker(registry, module):
+    """That is how the parent of a trace gets there; it is left again, as the worker serves others too."""
+
+    def step_middleware(step):
+        def wrap(call_next):
+            async def call_with_context(call):
+                if step.name == "read_variable" and not carried:
+                    carried.append(call)
+                    call.contexts += (functools.partial(module.setting, "carried"),)
+                return await call_next(call)
+
+            return call_with_context
+
+        return wrap
+
+    carried = []
+    registry.register(SimpleNamespace(step_middleware=hookimpl(step_middleware)), "carrier")
+    values = [(await registry.run(wanted=["read_variable"]))["read_variable"] for _ in range(2)]
+    assert values == ["carried", "not carried"]
 
 
 async def test_opened_registry_has_its_workers_ready(registry):

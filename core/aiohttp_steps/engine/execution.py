@@ -133,6 +133,11 @@ class Execution(Ledger):
                 if self.failure is None and body.required and body.default is MISSING:
                     self.failure = index
 
+    def interrupt(self) -> None:
+        """Note that what ends the run is addressed to its task: a cancellation, mostly."""
+        self.cancelled = True
+        self.finished_at = self._clock()
+
     def leave(self) -> OnDisconnect:
         """Let the run end because nobody waits for it any more: nothing new starts.
 

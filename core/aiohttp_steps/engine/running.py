@@ -38,6 +38,9 @@ class Running:
             else:
                 await execution.run_within(self._deadline_s)
         except BaseException as error:
+            execution.interrupt()
+            if self._notify is not None:
+                self._notify("steps_run_finished", report=Report(execution))
             await self._close(error)
             raise
         report = Report(execution)

@@ -7,6 +7,7 @@ call gets a new one. They end with the event loop's main task.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import os
 import pickle
@@ -28,8 +29,9 @@ class ProcessRunner:
     """Calls plain functions in worker processes.
 
     A call that is cancelled, or whose time is up, is killed with its worker. Arguments and results are
-    pickled; context variables are not carried, and what a body writes to its standard streams is lost. A
-    worker imports the program's main module, which therefore must not start anything when it is imported.
+    pickled; context variables are not carried (a step middleware may set `Call.contexts` for that), and what
+    a body writes to its standard streams is lost. A worker imports the program's main module, which therefore
+    must not start anything when it is imported.
 
     Args:
         processes: most workers at once; `None`: as many as processors.
@@ -156,14 +158,18 @@ def _pack(call: Call) -> bytes:
         except Exception as error:
             message = f"its argument {name!r} cannot go to another process: {type(error).__name__}: {error}"
             raise StepError(message) from error
-    return pickle.dumps((call.step.function, call.arguments), protocol=pickle.HIGHEST_PROTOCOL)
+    work = call.step.function, call.arguments, call.contexts
+    return pickle.dumps(work, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def _execute(work: bytes) -> tuple[bool, bytes]:
     """Call a step in the worker; answers whether it succeeded, and its value or error, pickled."""
     try:
-        function, arguments = pickle.loads(work)  # noqa: S301 - from our own parent
-        value = function(**arguments)
+        function, arguments, contexts = pickle.loads(work)  # noqa: S301 - from our own parent
+        with contextlib.ExitStack() as entered:
+            for context in contexts:
+                entered.enter_context(context())
+            value = function(**arguments)
     # Whatever a body raises belongs to the parent, SystemExit included: the worker lives on.
     except BaseException as error:  # noqa: BLE001
         return False, _pack_error(error)

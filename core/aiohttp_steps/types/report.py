@@ -98,6 +98,7 @@ class Ledger:
         began_at, finished_at: of the run.
         failure: position of the required step that ended the run, `None` if none did.
         answer: the response that ended the run early, `None` if none did.
+        cancelled: whether the run was cancelled from outside.
         resource_errors: errors of tear-downs by name.
     """
 
@@ -105,6 +106,7 @@ class Ledger:
         "answer",
         "began_at",
         "calls",
+        "cancelled",
         "ended_at",
         "errors",
         "failure",
@@ -132,6 +134,7 @@ class Ledger:
         self.began_at = self.finished_at = began_at
         self.failure: int | None = None
         self.answer: Any = None
+        self.cancelled = False
         self.resource_errors: dict[str, BaseException] = {}
 
 
@@ -178,6 +181,11 @@ class Report:
         """Whether every step of the plan succeeded."""
         ledger = self._ledger
         return not any(ledger.statuses) and NEVER not in ledger.ended_at
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the run was cancelled from outside; then only `steps_run_finished` sees its report."""
+        return self._ledger.cancelled
 
     @cached_property
     def outcomes(self) -> tuple[Outcome, ...]:

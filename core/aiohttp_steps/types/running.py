@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from aiohttp_steps.types.plan import Plan
     from aiohttp_steps.types.step import Step
@@ -39,6 +40,9 @@ class Call:
         arguments: values of the keyword-only parameters.
         values: the same, and what exclusive keys are made of.
         required: whether its failure ends the run.
+        contexts: what a runner in another process enters around the body there: functions without arguments
+            that can be pickled and return context managers, the outermost first. For what a context
+            variable would carry here, such as the parent of a trace.
         lock_s: how long it waited for exclusive keys, in seconds.
         attempts: how often the body was started.
         started_at: when the body started, in the event loop's time; `None` while it waits.
@@ -53,6 +57,7 @@ class Call:
     __slots__ = (
         "arguments",
         "attempts",
+        "contexts",
         "is_expired",
         "leave",
         "lock_s",
@@ -67,6 +72,7 @@ class Call:
     def __init__(self, step: Step, request: Any, values: dict[str, Any], *, required: bool = True) -> None:
         self.step = step
         self.required = required
+        self.contexts: tuple[Callable[[], AbstractContextManager[Any]], ...] = ()
         self.attempts = 0
         self.request = request
         self.values = values
