@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+from aiohttp import web
 from aiohttp_steps import step, time_left
 from aiohttp_steps.errors import DefinitionError, StepError, StepTimeoutError
 from aiohttp_steps.types import Status
@@ -142,6 +143,36 @@ async def test_error_reaches_each_waiter_as_an_instance_of_its_own(registry, sha
     errors = [report.errors["shared"] for report in reports]
     assert len({id(error) for error in errors}) == 3
     assert [(type(error), error.args, error.detail) for error in errors] == [(OddError, (1,), "kept")] * 3
+
+
+@pytest.mark.parametrize(
+    ("error", "facts"),
+    [
+        pytest.param(FileNotFoundError(2, "gone", "here"), ("filename", "errno"), id="file name"),
+        pytest.param(UnicodeDecodeError("utf-8", b"a", 0, 1, "odd"), ("start", "object"), id="unicode"),
+        pytest.param(SystemExit(4), ("code",), id="exit code"),
+        pytest.param(ImportError("gone", name="it"), ("name",), id="import"),
+        pytest.param(ExceptionGroup("two", [KeyError(1), OSError()]), ("exceptions",), id="group"),
+        pytest.param(
+            web.HTTPNotFound(text="no", headers={"X": "1"}), ("status", "text", "headers"), id="http"
+        ),
+    ],
+)
+async def test_each_instance_of_an_error_says_all_that_the_first_says(registry, share, error, facts):
+    """Python keeps some facts of its own errors outside of what their instances show."""
+
+    async def body(key):
+        await asyncio.sleep(1)
+        raise error
+
+    share(body)
+    reports = await asyncio.gather(*[registry.run("v", inputs={"key": 1}) for _ in range(2)])
+    errors = [report.errors["shared"] for report in reports]
+    assert sum(each is error for each in errors) == 1
+    for each in errors:
+        assert type(each) is type(error)
+        assert str(each) == str(error)
+        assert [getattr(each, fact) for fact in facts] == [getattr(error, fact) for fact in facts]
 
 
 @pytest.mark.looptime(False)

@@ -150,7 +150,20 @@ def _make_key(step: Step, call: Call) -> Hashable:
 
 
 def _copy(error: BaseException) -> BaseException:
-    """Return an error like this one: a traceback grows where it is raised, which waiters must not share."""
-    copied = type(error).__new__(type(error), *error.args)
-    copied.__dict__.update(error.__dict__)
-    return copied.with_traceback(error.__traceback__)
+    """Return an error like this one: a traceback grows where it is raised, which waiters must not share.
+
+    Only Python's own `__init__` is called: the author's may take what `args` no longer tells.
+    """
+    kind = type(error)
+    builtin: Any = next(
+        base for base in kind.__mro__ if base.__module__ == "builtins" and issubclass(base, BaseException)
+    )
+    # What pickling knows of it: the file name of an OSError is in neither `args` nor `__dict__`.
+    _, args, *state = builtin.__reduce__(error)
+    copied: Any = kind.__new__(kind, *args)
+    builtin.__init__(copied, *args)
+    for attributes in state:
+        copied.__setstate__(attributes)
+    copied.__traceback__ = error.__traceback__
+    made: BaseException = copied
+    return made
