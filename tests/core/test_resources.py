@@ -249,6 +249,28 @@ async def test_resource_that_fails_to_open_fails_as_any_step(registry, add):
     assert report.resource_errors == {}
 
 
+@pytest.mark.parametrize("moment", ["opens", "closes"])
+@pytest.mark.parametrize("concurrency", ["sequential", "parallel"])
+async def test_system_exit_of_a_resource_is_its_failure(registry, add, concurrency, moment):
+    """It has a task of its own when it is parallel, and a task that raises SystemExit ends the event loop."""
+
+    @step(concurrency=concurrency, views=["v"], required=False)
+    async def database():
+        if moment == "opens":
+            raise SystemExit(3)
+        yield "open"
+        raise SystemExit(3)
+
+    @step(concurrency="parallel", views=["v"])
+    async def beside(): ...
+
+    add(database, beside)
+    report = await registry.run("v")
+    error = report.errors["database"] if moment == "opens" else report.resource_errors["database"]
+    assert type(error) is SystemExit
+    assert error.code == 3
+
+
 async def test_plain_generator_runs_in_threads(registry, add):
     """As any plain def: opening a file or connection must not hold up the loop."""
     threads = []

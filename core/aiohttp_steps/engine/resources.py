@@ -74,6 +74,7 @@ class _Keeper:
         self._step_call = step_call
         self._call = call
         self._entered: asyncio.Future[Any] = loop.create_future()
+        self._error: BaseException | None = None
         self._left: asyncio.Future[BaseException | None] = loop.create_future()
         self._task = loop.create_task(self._keep(), name=f"keeper of {call.step.name}", context=context)
 
@@ -86,14 +87,30 @@ class _Keeper:
             raise
         if self._entered.done():
             return self._entered.result()
-        return self._task.result()  # raises what entering raised
+        self._judge()
+        return None
 
     async def leave(self, error: BaseException | None) -> None:
         self._left.set_result(error)
         await self._wait()
+        self._judge()
+
+    def _judge(self) -> None:
+        """Raise what ended the task, if anything did."""
         self._task.result()
+        if self._error is not None:
+            raise self._error
 
     async def _keep(self) -> None:
+        try:
+            await self._enter_and_leave()
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            raise
+        # Kept, as a task that raises SystemExit ends the event loop.
+        except BaseException as error:  # noqa: BLE001
+            self._error = error
+
+    async def _enter_and_leave(self) -> None:
         self._entered.set_result(await self._step_call(self._call))
         try:
             error = await self._left

@@ -67,6 +67,7 @@ class _Flight:
         self._is_given_up = False
         self._is_left = False
         self._is_taken = False
+        self._error: BaseException | None = None
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(
             self._run(call_next), name=f"shared {first.step.name}", context=copy_without_deadline()
@@ -78,7 +79,13 @@ class _Flight:
         return not self._is_left and not self._task.done()
 
     async def _run(self, call_next: StepCall) -> Any:
-        return await call_next(self._call)
+        try:
+            return await call_next(self._call)
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            raise
+        # Kept, as a task that raises SystemExit ends the event loop.
+        except BaseException as error:  # noqa: BLE001
+            self._error = error
 
     async def join(self, call: Call) -> Any:
         """Wait for the run's result.
@@ -99,9 +106,9 @@ class _Flight:
                 # A body that cannot be stopped is waited for, but not past the last waiter's own limit.
                 self._is_given_up = call.is_expired()
                 await self._stop()
-        error = self._task.exception()
+        value, error = self._task.result(), self._error
         if error is None:
-            return self._task.result()
+            return value
         if self._is_taken:
             raise _copy(error) from error.__cause__
         self._is_taken = True
