@@ -15,6 +15,7 @@ StepsError
     ├── StepTimeoutError     it ran, or waited to start, too long (.limit_s, .waiting)
     ├── StepShedError        there was no room to let it wait     (.retry_after_s)
     ├── WorkerDiedError      its worker process died
+    ├── RecordedError        what a report without values keeps of any error (.kind)
     └── StepSkippedError     what it takes did not come          (.because_of)
 ```
 
@@ -231,6 +232,30 @@ class WorkerDiedError(StepError):
     def __init__(self, step: str) -> None:
         super().__init__(f"the worker process that ran step {step!r} died")
         self.step = step
+
+
+class RecordedError(StepError):
+    """What `Report.without_values` keeps of a step's error: its words, without traceback, cause or data.
+
+    Attributes:
+        kind: name of the error's class.
+    """
+
+    def __init__(self, message: str, *, kind: str, type: str) -> None:  # noqa: A002 - as `StepError.type`
+        super().__init__(message)
+        self.kind = kind
+        self.type = type
+
+    @classmethod
+    def of(cls, error: BaseException) -> RecordedError:
+        """Return the record of an error."""
+        kind = type(error).__name__
+        try:
+            message = str(error)
+        # The class is its author's, and so is its `__str__`.
+        except Exception as fault:  # noqa: BLE001
+            message = f"its message cannot be told: {type(fault).__name__}"
+        return cls(message, kind=kind, type=error.type if isinstance(error, StepError) else "error")
 
 
 class StepSkippedError(StepError):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import pytest
 from aiohttp_steps import step
@@ -284,3 +286,56 @@ def test_type_checkers_know_what_a_report_holds(tmp_path, pytestconfig):
         "float",
     ]
     assert re.search(r'error: .*"paralel"', done.stdout) or "call-overload" in done.stdout
+
+
+async def test_report_without_values_keeps_times_and_no_data(add, registry):
+    """Who keeps reports of the last runs must not keep what was in them, nor the frames of tracebacks."""
+
+    class Data:
+        pass
+
+    @parallel
+    async def loads(*, secret):
+        return Data()
+
+    @parallel
+    async def breaks(*, loads):
+        raise LookupError("in words")
+
+    @parallel
+    async def skipped(*, breaks): ...
+
+    @step(concurrency="parallel", views=["v"], timeout=5, retry=2)
+    async def tried(): ...
+
+    add(loads, breaks, skipped, tried)
+    report = await registry.run("v", inputs={"secret": Data()})
+    kept = report.without_values()
+    assert kept.timing == report.timing
+    assert kept.what_if == report.what_if
+    for old, new in zip(report.outcomes, kept.outcomes, strict=True):
+        assert new == replace(old, value=MISSING, error=new.error)
+    assert {name: (error.kind, error.type, str(error)) for name, error in kept.errors.items()} == {
+        "breaks": ("LookupError", "error", "in words"),
+        "skipped": ("StepSkippedError", "skipped", "skipped, because 'breaks' gave no value"),
+    }
+    assert (kept.plan, kept.view, kept.completed, kept.cancelled) == (report.plan, "v", False, False)
+    del report, old, new
+    gc.collect()
+    assert not any(isinstance(thing, Data) for thing in gc.get_objects())
+
+
+async def test_error_whose_message_cannot_be_told_is_kept_all_the_same(add, registry):
+    """Keeping reports must not fail because of a class somewhere in a plugin."""
+
+    class MuteError(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    @parallel
+    async def breaks():
+        raise MuteError
+
+    add(breaks)
+    error = (await registry.run("v")).without_values().errors["breaks"]
+    assert (error.kind, str(error)) == ("MuteError", "its message cannot be told: RuntimeError")

@@ -41,6 +41,8 @@ async def test_requests_under_way_share_one_run_by_their_arguments(registry, sha
     reports = await asyncio.gather(*[registry.run("v", inputs={"key": at % 2}) for at in range(6)])
     assert [report["shared"] for report in reports] == [0, 1] * 3
     assert sorted(runs) == [0, 1]
+    joined = [report.outcome("shared").shared for report in reports]
+    assert joined == [False, False, True, True, True, True]
 
 
 async def test_nothing_is_kept_when_the_run_has_ended(registry, share):

@@ -8,6 +8,7 @@ from aiohttp_steps.engine.check import Finding, check_registry
 from aiohttp_steps.engine.execution import Execution
 from aiohttp_steps.engine.inputs import convert_input, read_input, resolve_inputs
 from aiohttp_steps.engine.registry import StepRegistry
+from aiohttp_steps.engine.trace import build_trace
 from aiohttp_steps.engine.wire import (
     StepEncodingError,
     build_document,
@@ -23,6 +24,7 @@ __all__ = [
     "StepEncodingError",
     "StepRegistry",
     "build_document",
+    "build_trace",
     "check_registry",
     "convert_input",
     "describe_error",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aiohttp_steps.plan import estimate_gains
 from aiohttp_steps.types import Report
 
 if TYPE_CHECKING:
@@ -40,10 +41,10 @@ class Running:
         except BaseException as error:
             execution.interrupt()
             if self._notify is not None:
-                self._notify("steps_run_finished", report=Report(execution))
+                self._notify("steps_run_finished", report=Report(execution, estimate_gains))
             await self._close(error)
             raise
-        report = Report(execution)
+        report = Report(execution, estimate_gains)
         if self._notify is not None:
             self._notify("steps_run_finished", report=report)
         return report

@@ -48,7 +48,7 @@ def compile_plan(
         roots = [step for step in roots if step in selected or step.kind == "gate"]
     selection = select(by_name, roots, view=view, wanted=wanted, inputs=inputs)
     graph = Graph(selection.steps)
-    tiers = _arrange(graph)
+    tiers = arrange(graph)
     if sequential:
         tiers = [(kind, [number]) for kind, numbers in tiers for number in numbers]
     return _build(graph, tiers, selection, view=view, sequential=sequential)
@@ -67,7 +67,7 @@ def _members(steps: Sequence[Step], view: str) -> list[Step]:
     return members
 
 
-def _arrange(graph: Graph) -> list[tuple[TierKind, list[int]]]:
+def arrange(graph: Graph) -> list[tuple[TierKind, list[int]]]:
     """Put steps into tiers: each serial step after the parallel ones that it waits for, the rest last."""
     steps = graph.steps
     gates = [number for number, step in enumerate(steps) if step.kind == "gate"]

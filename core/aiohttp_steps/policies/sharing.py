@@ -66,6 +66,7 @@ class _Flight:
         self._waiting: list[Call] = []
         self._is_given_up = False
         self._is_left = False
+        self._has_taken_off = False
         self._is_taken = False
         self._error: BaseException | None = None
         self._loop = asyncio.get_running_loop()
@@ -93,6 +94,8 @@ class _Flight:
         Raises:
             BaseException: the run's error; each waiter gets an instance of its own.
         """
+        call.shared = self._has_taken_off
+        self._has_taken_off = True
         self._waiting.append(call)
         if self._call.started_at is not None:
             call.mark_started(self._loop.time())

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from aiohttp_steps.errors import StepSkippedError
+from aiohttp_steps.errors import RecordedError, StepSkippedError
+from aiohttp_steps.types.running import Call, RunInfo
 from aiohttp_steps.types.step import MISSING, OPTIONS_ATTRIBUTE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
 
     from aiohttp_steps.types.plan import Node, Plan
-    from aiohttp_steps.types.running import Call, RunInfo
     from aiohttp_steps.types.step import Step, StepOptions
+
+    Estimate = Callable[[Plan, Sequence[float]], dict[str, float]]
 
 T = TypeVar("T")
 
@@ -50,6 +52,7 @@ class Outcome:
         ended_s: when it ended, `None` if it never did.
         lock_s: the part of `queue_s` that it waited for exclusive keys.
         attempts: how often its body was started.
+        shared: whether it waited for a run of it that another request had begun.
     """
 
     step: Step
@@ -63,6 +66,7 @@ class Outcome:
     ended_s: float | None
     lock_s: float = 0.0
     attempts: int = 0
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,19 @@ class Ledger:
         self.cancelled = False
         self.resource_errors: dict[str, BaseException] = {}
 
+    def without_values(self) -> Ledger:
+        """Return a ledger of the same run, which has to be over, that keeps nothing of its data alive."""
+        kept = Ledger(RunInfo(self.plan, None, {}), self.began_at)
+        kept.finished_at, kept.failure, kept.cancelled = self.finished_at, self.failure, self.cancelled
+        # The engine is done with these lists.
+        kept.statuses, kept.ready_at = self.statuses, self.ready_at
+        kept.started_at, kept.ended_at = self.started_at, self.ended_at
+        kept.errors = [None if error is None else RecordedError.of(error) for error in self.errors]
+        for index, call in self.calls.items():
+            kept.calls[index] = note = Call(call.step, None, {}, required=call.required)
+            note.lock_s, note.attempts, note.shared = call.lock_s, call.attempts, call.shared
+        return kept
+
 
 class Report:
     """The outcomes of one run, in plan order.
@@ -147,8 +164,9 @@ class Report:
     Everything but the values is worked out when it is asked for: a request that looks at none pays for none.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, estimate: Estimate) -> None:
         self._ledger = ledger
+        self._estimate = estimate
 
     @property
     def run(self) -> RunInfo:
@@ -202,6 +220,24 @@ class Report:
     def timing(self) -> Timing:
         """Times of the run as a whole."""
         return _timing_of(self._ledger, self.outcomes)
+
+    @cached_property
+    def what_if(self) -> dict[str, float]:
+        """What parallelism brings, in seconds, by name of the step, in plan order; gates are left out.
+
+        For a parallel step: what the run would take longer were the step sequential. For any other: what the
+        run would gain were it parallel. Each is an estimate by itself, for a run by the laws of the plan in
+        which every step takes the time that it took here; gains of several steps do not add up.
+        """
+        return self._estimate(self.plan, [outcome.queue_s + outcome.run_s for outcome in self.outcomes])
+
+    def without_values(self) -> Report:
+        """Return a report of the same run for keeping: it has all times and statuses, and no data.
+
+        Without values, inputs, request and answer; each error is a `RecordedError` without traceback. Cheap
+        enough for each request. Only once the run is over, as in `steps_run_finished`.
+        """
+        return Report(self._ledger.without_values(), self._estimate)
 
     def outcome(self, key: str | Callable[..., Any]) -> Outcome:
         """Return how one step ended.
@@ -299,6 +335,7 @@ def _outcome_of(ledger: Ledger, node: Node) -> Outcome:
         lock_s=call.lock_s if call else 0.0,
         run_s=ended - started if has_started and has_ended else 0.0,
         attempts=call.attempts if call else int(has_started),
+        shared=call.shared if call else False,
         started_s=started - began if has_started else None,
         ended_s=ended - began if has_ended else None,
     )

@@ -40,6 +40,7 @@ class Call:
         arguments: values of the keyword-only parameters.
         values: the same, and what exclusive keys are made of.
         required: whether its failure ends the run.
+        shared: whether it waited for a run that another request had begun.
         contexts: what a runner in another process enters around the body there: functions without arguments
             that can be pickled and return context managers, the outermost first. For what a context
             variable would carry here, such as the parent of a trace.
@@ -64,6 +65,7 @@ class Call:
         "on_start",
         "request",
         "required",
+        "shared",
         "started_at",
         "step",
         "values",
@@ -74,6 +76,7 @@ class Call:
         self.required = required
         self.contexts: tuple[Callable[[], AbstractContextManager[Any]], ...] = ()
         self.attempts = 0
+        self.shared = False
         self.request = request
         self.values = values
         self.arguments = values
