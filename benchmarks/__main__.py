@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from benchmarks import overhead, plan, seed, soak, view
+from benchmarks import overhead, plan, processes, seed, soak, view
 from benchmarks.report import Printer, to_document
 
 BENCHMARKS = {
@@ -16,6 +16,7 @@ BENCHMARKS = {
     "view": view.run,
     "overhead": overhead.run,
     "plan": plan.run,
+    "processes": processes.run,
     "soak": soak.run,
 }
 
