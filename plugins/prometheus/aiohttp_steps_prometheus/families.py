@@ -78,6 +78,31 @@ class Families:
         )
 
 
+class ViewSeries:
+    """What is counted of the runs of one view, looked up once.
+
+    Attributes:
+        in_flight: how many are under way.
+        duration: how long they took.
+    """
+
+    __slots__ = ("_families", "_results", "_view", "duration", "in_flight")
+
+    def __init__(self, families: Families, view: str) -> None:
+        self._families = families
+        self._view = view
+        self.in_flight = families.in_flight.labels(view)
+        self.duration = families.run_duration.labels(view)
+        self._results: dict[str, Counter] = {}
+
+    def count(self, result: str) -> None:
+        """Count a run by its result."""
+        counted = self._results.get(result)
+        if counted is None:
+            counted = self._results[result] = self._families.runs.labels(self._view, result)
+        counted.inc()
+
+
 class StepSeries:
     """What is counted of one step in one view, looked up once."""
 

@@ -12,7 +12,7 @@ from aiohttp_steps import hookimpl
 from aiohttp_steps.errors import StepShedError
 from prometheus_client import CollectorRegistry
 
-from aiohttp_steps_prometheus.families import RUN_BUCKETS, Families, StepSeries
+from aiohttp_steps_prometheus.families import RUN_BUCKETS, Families, StepSeries, ViewSeries
 from aiohttp_steps_prometheus.page import make_handler
 from aiohttp_steps_prometheus.threads import LeftBehind
 
@@ -80,7 +80,8 @@ class Metrics:
         self._threads = LeftBehind()
         self.collectors.register(self._threads)
         self._began: WeakKeyDictionary[RunInfo, tuple[Callable[[], float], float]] = WeakKeyDictionary()
-        self._series: dict[tuple[str, str], StepSeries] = {}
+        self._views: dict[str, ViewSeries] = {}
+        self._steps: dict[tuple[str, str], StepSeries] = {}
 
     def watch(self, registry: StepRegistry) -> None:
         """Count the threads that the steps of `registry` leave behind; `setup` of an application does it."""
@@ -102,7 +103,11 @@ class Metrics:
     @hookimpl
     def steps_run_started(self, run: RunInfo) -> None:
         """Count a run that begins."""
-        self._families.in_flight.labels(run.plan.view or NO_VIEW).inc()
+        view = run.plan.view or NO_VIEW
+        of_view = self._views.get(view)
+        if of_view is None:
+            of_view = self._views[view] = ViewSeries(self._families, view)
+        of_view.in_flight.inc()
         clock = asyncio.get_running_loop().time
         self._began[run] = clock, clock()
 
@@ -112,18 +117,19 @@ class Metrics:
         began = self._began.pop(report.run, None)
         if began is None:  # it began before this plugin was there
             return
-        families, view = self._families, report.view or NO_VIEW
-        families.in_flight.labels(view).dec()
+        view = report.view or NO_VIEW
+        of_view = self._views[view]
+        of_view.in_flight.dec()
         clock, began_at = began
-        families.run_duration.labels(view).observe(clock() - began_at)
-        families.runs.labels(view, _result_of(report)).inc()
-        known = self._series
+        of_view.duration.observe(clock() - began_at)
+        of_view.count(_result_of(report))
+        known = self._steps
         for outcome in report.outcomes:
             step = outcome.step
-            series = known.get((view, step.name))
-            if series is None:
-                series = known[view, step.name] = StepSeries(families, view, step)
-            series.observe(outcome, is_shed=isinstance(outcome.error, StepShedError))
+            of_step = known.get((view, step.name))
+            if of_step is None:
+                of_step = known[view, step.name] = StepSeries(self._families, view, step)
+            of_step.observe(outcome, is_shed=isinstance(outcome.error, StepShedError))
 
     @hookimpl(optionalhook=True)
     def step_stalled(self, stall: Stall) -> None:
