@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from importlib import metadata
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from aiohttp_steps import hookimpl
 from opentelemetry import context, trace
@@ -33,7 +32,8 @@ class Tracing:
             schema_url=SCHEMA_URL,
         )
         self._key = context.create_key("aiohttp-steps-run")
-        self._runs: WeakKeyDictionary[RunInfo, RunSpan] = WeakKeyDictionary()
+        # Not a weak mapping: a run that is thrown away with its loop would be gone before its end is told.
+        self._runs: dict[RunInfo, RunSpan] = {}
 
     @hookimpl(tryfirst=True)
     def steps_run_started(self, run: RunInfo) -> None:
@@ -46,8 +46,6 @@ class Tracing:
     @hookimpl(trylast=True)
     def steps_run_finished(self, report: Report) -> None:
         """End the span of a run, and make current what was so before."""
-        if not self._runs:
-            return
         span = self._runs.pop(report.run, None)
         if span is None:
             return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, Literal, Protocol
-from weakref import WeakKeyDictionary
 
 from aiohttp import web
 from aiohttp_steps import hookimpl
@@ -79,7 +78,8 @@ class Metrics:
         self._families = Families(self.collectors, buckets)
         self._threads = LeftBehind()
         self.collectors.register(self._threads)
-        self._began: WeakKeyDictionary[RunInfo, tuple[Callable[[], float], float]] = WeakKeyDictionary()
+        # Not a weak mapping: a run that is thrown away with its loop would be gone before its end is told.
+        self._began: dict[RunInfo, tuple[Callable[[], float], float]] = {}
         self._views: dict[str, ViewSeries] = {}
         self._steps: dict[tuple[str, str], StepSeries] = {}
 

@@ -29,7 +29,8 @@ class Balance(SpanProcessor):
 class Spans:
     """What was recorded so far."""
 
-    def __init__(self, exporter, balance):
+    def __init__(self, provider, exporter, balance):
+        self.provider = provider
         self._exporter = exporter
         self._balance = balance
 
@@ -78,17 +79,17 @@ def balance():
 
 
 @pytest.fixture
-def spans(exporter, balance):
-    return Spans(exporter, balance)
-
-
-@pytest.fixture
 def provider(exporter, balance):
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(balance)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     yield provider
     provider.shutdown()
+
+
+@pytest.fixture
+def spans(provider, exporter, balance):
+    return Spans(provider, exporter, balance)
 
 
 @pytest.fixture

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+from types import SimpleNamespace
 
 import pytest
 from aiohttp import web
-from aiohttp_steps import Retry, StepError, exclusive, step
+from aiohttp_steps import Retry, StepError, StepRegistry, exclusive, hookimpl, step
+from aiohttp_steps_otel import Tracing
 from opentelemetry import context
 from opentelemetry.trace import StatusCode
 
@@ -85,6 +88,51 @@ async def test_waits_for_slots_are_queue_waits(registry, add, spans):
     await asyncio.gather(registry.run("v"), registry.run("v"))
     assert sorted(facts(span)["queue_wait_s"] for span in spans.named("step upstream")) == [0, 3]
     assert "lock_wait_s" not in facts(spans.named("step upstream")[0])
+
+
+async def test_span_begins_when_the_step_is_called_and_not_when_it_starts(registry, add, spans):
+    """In a waterfall, the wait is seen: the second begins before the first has ended."""
+    both, may_end = asyncio.Barrier(2), asyncio.Event()
+
+    @step(concurrency="parallel", views=["v"], limit=1)
+    async def upstream():
+        await may_end.wait()
+
+    @parallel
+    async def other():
+        await both.wait()
+
+    add(upstream, other)
+    running = [asyncio.create_task(registry.run("v")) for _ in range(2)]
+    await asyncio.sleep(0.01)
+    may_end.set()
+    await asyncio.gather(*running)
+    first, second = sorted(spans.named("step upstream"), key=lambda span: span.end_time)
+    assert first.start_time <= second.start_time < first.end_time <= second.end_time
+    runs = spans.named("run v")
+    assert min(run.start_time for run in runs) <= first.start_time
+    assert second.end_time <= max(run.end_time for run in runs)
+
+
+async def test_step_that_another_plugin_refuses_has_a_span(registry, add, spans):
+    """A circuit breaker's refusal is part of what happened, whichever plugin came first."""
+
+    def refuse(call_next):
+        async def call(call):
+            raise OwnError("open")
+
+        return call
+
+    @parallel
+    async def upstream(): ...
+
+    registry.unregister("otel")
+    registry.register(SimpleNamespace(step_middleware=hookimpl(lambda step: refuse)), "breaker")
+    registry.register(Tracing(spans.provider), "otel")
+    add(upstream)
+    await registry.run("v")
+    assert spans["step upstream"].status.description == "OwnError: open"
+    assert facts(spans["step upstream"])["attempts"] == 0
 
 
 @pytest.mark.looptime
@@ -351,3 +399,28 @@ async def test_tear_down_in_a_thread_has_its_span_too(registry, add, provider, s
     add(resource)
     await registry.run("v")
     assert spans.parent("CLOSE") == "step resource tear-down"
+
+
+def test_run_that_is_thrown_away_with_its_loop_is_not_logged_as_a_fault(provider, spans, caplog):
+    """Python closes it in a context that is not its own, in which no token may be used."""
+    begun = []
+
+    @step(views=["v"])
+    async def hang():
+        begun.append(True)
+        await asyncio.Event().wait()
+
+    registry = StepRegistry()
+    registry.register(Tracing(provider), "otel")
+    registry.register(SimpleNamespace(hang=hang), "p")
+    loop = asyncio.new_event_loop()
+    running = loop.create_task(registry.run("v"))
+    while not begun:
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+    loop.close()
+    del running
+    gc.collect()
+    assert spans.open == []
+    assert facts(spans["step hang"])["status"] == "cancelled"
+    assert {record.name for record in caplog.records} == {"asyncio"}

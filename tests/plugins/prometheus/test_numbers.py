@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from dataclasses import dataclass
 
@@ -152,6 +153,30 @@ async def test_runs_under_way_are_a_gauge_also_when_they_are_cancelled(registry,
     assert numbers("runs_in_flight", view="v") == 0
     assert numbers.all("runs_total") == {("v", "cancelled"): 2}
     assert numbers.all("step_outcomes_total") == {("v", "hang", "cancelled"): 2}
+
+
+def test_run_that_is_thrown_away_with_its_loop_is_not_under_way_for_ever(metrics, numbers, bundle):
+    """Its end is told when Python closes it, without an event loop."""
+    begun = []
+
+    @step(views=["v"])
+    async def hang():
+        begun.append(True)
+        await asyncio.Event().wait()
+
+    registry = StepRegistry()
+    registry.register(metrics)
+    registry.register(bundle(hang), "p")
+    loop = asyncio.new_event_loop()
+    running = loop.create_task(registry.run("v"))
+    while not begun:
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+    loop.close()
+    del running
+    gc.collect()
+    assert numbers("runs_in_flight", view="v") == 0
+    assert numbers.all("runs_total") == {("v", "cancelled"): 1}
 
 
 async def test_run_that_began_before_the_plugin_is_not_counted(bundle):
