@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import sys
 import threading
 
 import pytest
 from aiohttp_steps import step
+from aiohttp_steps_otel import activate, pack_context
 from opentelemetry import baggage, context, trace
 
 parallel = step(concurrency="parallel", views=["v"])
@@ -210,6 +212,18 @@ async def test_worker_process_has_the_span_as_its_remote_parent(open_registry, p
     assert spans.parent("step away") == "run v"
     assert (await registry.run("w"))["away_again"] is True
     assert spans["step away_again"].attributes["aiohttp_steps.step.runner"] == "process"
+
+
+def test_remote_parent_is_current_for_the_time_of_a_block():
+    """A worker process serves many: one's trace must not become the next one's."""
+    before = context.get_current()
+    with activate({"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}):
+        assert trace.get_current_span().get_span_context().is_remote
+        packed = pickle.dumps(pack_context())
+    assert context.get_current() is before
+    with pickle.loads(packed)():
+        assert trace.format_span_id(current()) == "b7ad6b7169203331"
+    assert context.get_current() is before
 
 
 async def test_shared_run_belongs_to_who_came_first_and_others_are_linked(registry, add, provider, spans):

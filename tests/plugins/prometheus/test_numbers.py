@@ -179,7 +179,7 @@ def test_run_that_is_thrown_away_with_its_loop_is_not_under_way_for_ever(metrics
     assert numbers.all("runs_total") == {("v", "cancelled"): 1}
 
 
-async def test_run_that_began_before_the_plugin_is_not_counted(bundle):
+async def test_run_that_began_before_the_plugin_is_not_counted(bundle, caplog):
     """A gauge below 0 would be worse than a run that is missing."""
     may_end, begun = asyncio.Event(), asyncio.Event()
     metrics = Metrics()
@@ -198,6 +198,7 @@ async def test_run_that_began_before_the_plugin_is_not_counted(bundle):
         may_end.set()
         await running
     assert not [s for f in metrics.collectors.collect() for s in f.samples if s.name.endswith("in_flight")]
+    assert not caplog.records
 
 
 async def test_shed_steps_are_counted(metrics, numbers, bundle):
