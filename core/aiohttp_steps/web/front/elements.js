@@ -4,7 +4,7 @@
  * Make an element.
  *
  * @param {string} tag
- * @param {Object} attributes `false` and `null` are left out; `onclick` and the like are listeners. Names are
+ * @param {Object} attributes `null`, and `false` but for ARIA, are left out; `onclick` and the like are listeners. Names are
  *   the page's own; no value of the server's becomes a link or a listener.
  * @param {...(Node|string)} children
  */
@@ -12,6 +12,7 @@ export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name.startsWith("aria-") && value != null) element.setAttribute(name, value); // "false" says something
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false && value != null) element.setAttribute(name, value);
   }
