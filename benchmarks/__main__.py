@@ -8,10 +8,17 @@ import signal
 import sys
 from pathlib import Path
 
-from benchmarks import overhead, plan, seed, view
+from benchmarks import overhead, plan, processes, seed, soak, view
 from benchmarks.report import Printer, to_document
 
-BENCHMARKS = {"seed": seed.run, "view": view.run, "overhead": overhead.run, "plan": plan.run}
+BENCHMARKS = {
+    "seed": seed.run,
+    "view": view.run,
+    "overhead": overhead.run,
+    "plan": plan.run,
+    "processes": processes.run,
+    "soak": soak.run,
+}
 
 
 def read_names(text: str) -> list[str]:
