@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items):
     """Run all tests of this folder in one event loop: the browser belongs to it."""
     here = Path(__file__).parent
     for item in items:
-        if here in item.path.parents and isinstance(item, pytest.Function):
+        if here in item.path.parents and pytest_asyncio.is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
