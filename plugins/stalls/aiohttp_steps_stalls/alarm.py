@@ -78,8 +78,11 @@ class KernelAlarm:
         self._settime(self._descriptor, 0, _to_timerspec(_AT_ONCE_S), None)
 
     def close(self) -> None:
-        """Close the descriptor."""
-        os.close(self._descriptor)
+        """Close the descriptor. Setting and waiting do nothing from then on."""
+        self._is_stopped = True
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 class PlainAlarm:

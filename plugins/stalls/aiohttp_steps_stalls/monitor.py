@@ -20,7 +20,7 @@ from aiohttp_steps_stalls.stall import Stall, StallCount
 from aiohttp_steps_stalls.telling import StallLog, declare_hook, tell_plugins
 from aiohttp_steps_stalls.underway import UNDER_WAY
 from aiohttp_steps_stalls.verdict import judge
-from aiohttp_steps_stalls.watch import Watch
+from aiohttp_steps_stalls.watch import MOST_S, Watch
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -60,13 +60,13 @@ class StallMonitor:
         unexplained: stalls that are nobody's: of the machine, of many short turns, or not understood.
 
     Raises:
-        StepsError: the threshold is no number of at least 0.
+        StepsError: the threshold is no number from 0 to 30.
     """
 
     def __init__(self, registry: StepRegistry | None = None, *, threshold_s: float | None = None) -> None:
         self._threshold_s = _read_threshold() if threshold_s is None else threshold_s
-        if not self._threshold_s >= 0:
-            message = f"threshold_s={threshold_s!r} is no time; give seconds, at least 0"
+        if not 0 <= self._threshold_s <= MOST_S:
+            message = f"threshold_s={threshold_s!r} never tells a stall; give seconds, from 0 to {MOST_S:g}"
             raise StepsError(message)
         self.counts: dict[str, StallCount] = {}
         self.unexplained = 0
@@ -124,7 +124,8 @@ class StallMonitor:
             if not self._watch.loop.is_closed():
                 message = "this monitor watches another event loop; make one for each"
                 raise StepsError(message)
-            self._users = 0  # nobody has stopped it, and now nobody can
+            self._watch.stop()  # nobody did, and now nobody else can
+            self._users = 0
         if not self._users and self._threshold_s:
             self._refresh()
             self._watch = Watch(self._threshold_s, self._explain)
@@ -137,6 +138,7 @@ class StallMonitor:
         if not self._users and self._watch is not None:
             watch, self._watch = self._watch, None
             _started.discard(self)
+            watch.settle()
             watch.stop()
 
     def stalls_of(self, report: Report) -> tuple[Stall, ...]:
@@ -245,7 +247,13 @@ def _read_threshold() -> float:
     if text is None:
         return THRESHOLD_S
     try:
-        return float(text) / 1000
-    except ValueError as error:
-        message = f"{VARIABLE}={text!r} is no number; give milliseconds, 0 to watch nothing"
-        raise StepsError(message) from error
+        threshold_s = float(text) / 1000
+    except ValueError:
+        threshold_s = -1.0
+    if not 0 <= threshold_s <= MOST_S:
+        most_ms = MOST_S * 1000
+        message = (
+            f"{VARIABLE}={text!r} is no threshold; give milliseconds up to {most_ms:g}, 0 to watch nothing"
+        )
+        raise StepsError(message)
+    return threshold_s

@@ -21,7 +21,8 @@ class Stall:
             handler or other code.
         where: `"file:line"` of the step, or of the other code; empty if not known.
         plugins: those of `steps`, in the same order.
-        inside: the innermost function, `"iterencode at encoder.py:258"`; empty if that is the step itself.
+        inside: the innermost function, `"iterencode at encoder.py:258"`, for `"gil"` right afterwards; empty
+            if that is the step itself.
     """
 
     began_at: float

@@ -44,7 +44,9 @@ class StallLog:
     def write(self, stall: Stall, steps: tuple[Step, ...]) -> None:
         """Log a stall for each of the steps, unless it was logged just now."""
         lasted = f"{stall.lasted_s * 1000:.0f} ms"
-        inside = f", in {stall.inside}" if stall.inside else ""
+        # Who held the GIL is seen as soon as he gives it up, and may have gone on a little.
+        word = "near" if stall.how == "gil" else "in"
+        inside = f", {word} {stall.inside}" if stall.inside else ""
         if not steps:
             how = "by a thread that held the GIL," if stall.how == "gil" else "by code in it,"
             where = stall.where or "code that is not known"

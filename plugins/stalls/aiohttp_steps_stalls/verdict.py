@@ -121,6 +121,8 @@ def _blame_loop(evidence: Evidence, codes: StepCodes) -> Verdict | None:
 
 def _outermost_callback(stack: Stack) -> object | None:
     """Return the outermost frame that is not the event loop's own: the same one means the same turn."""
+    if stack and stack[0].module == "selectors":
+        return None  # it waits for work, or for the GIL to go on with it
     callback = None
     for place in stack:
         if place.is_machinery:
@@ -141,7 +143,7 @@ def _is_waiting(evidence: Evidence, *, has_hogs: bool) -> bool:
         for look in evidence.looks
         if look.waited_s < evidence.lasted_s / 2 and look.loop and not look.loop[0].is_machinery
     ]
-    if not free:
+    if not free or (has_hogs and _was_kept_out(evidence)):
         return False
     if not has_hogs:
         return True
@@ -159,10 +161,12 @@ def _find_hogs(evidence: Evidence) -> list[int]:
     """Return the threads that computed as if they had the GIL, those that computed most first."""
     looks = [*evidence.looks, evidence.last]
     free = frozenset.union(*(look.free for look in looks))
+    # Who holds the GIL may be stopped by the machine, for as long as it likes.
+    least_s = min(_HOGS * evidence.own_s, evidence.threshold_s)
     used = {
         number: cpu_s
         for number, cpu_s in evidence.cpu_s.items()
-        if cpu_s >= _HOGS * evidence.own_s and number not in free and number in evidence.last.threads
+        if cpu_s >= least_s and number not in free and number in evidence.last.threads
     }
     most = max(used.values(), default=0.0)
     hogs = [number for number, cpu_s in used.items() if cpu_s >= _COMPARABLE * most]

@@ -70,13 +70,15 @@ class Watch:
         return self._loop
 
     def stop(self) -> None:
-        """End thread and timer. Call it in the loop."""
+        """End thread and timer. Call it in the loop, or after that was closed."""
         UNDER_WAY.listeners.discard(self._freshen)
-        self.settle()
         self._handle.cancel()
         self._is_stopped.set()
         self._alarm.stop()
         self._thread.join()
+        self._release()
+
+    def _release(self) -> None:
         self._alarm.close()
         self._usage.close()
         self._looks = []
@@ -155,6 +157,9 @@ class Watch:
             while not self._is_stopped.is_set():
                 now = time.monotonic()
                 late_s = now - self._due_at
+                if self._loop.is_closed():  # and nobody has stopped this
+                    self._release()
+                    return
                 if late_s < self._patience_s / 2 or late_s > MOST_S:
                     break  # it turns, or never will
                 waited_s = max(0.0, now - expected_at)
