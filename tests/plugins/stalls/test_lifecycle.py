@@ -48,7 +48,7 @@ async def test_nothing_is_left_when_it_is_stopped_in_a_stall(registry, watchers)
     async def block():
         held = Held()
         found = weakref.ref(held)
-        time.sleep(0.2)
+        time.sleep(0.4)
         return found
 
     async with StallMonitor(registry, threshold_s=0.05) as monitor:
@@ -63,7 +63,7 @@ async def test_counts_and_stalls_are_kept_after_it_was_stopped(registry, add) ->
     """They are often read at the end."""
 
     async def blocks():
-        time.sleep(0.1)
+        time.sleep(0.4)
 
     add(blocks=blocks)
     async with StallMonitor(registry, threshold_s=0.05) as monitor:
