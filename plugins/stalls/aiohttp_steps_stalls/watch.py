@@ -39,6 +39,9 @@ _REST_AFTER_S = 5.0
 _NEXT_TO_NOTHING = 0.05
 """Share of the time that such a loop computes at most."""
 
+_QUIET_BEATS = 8
+"""After a look in vain, for so many beats only a loop that is held for long is looked at."""
+
 _LONG = 3
 """A stall of so many thresholds is looked into even where others were nobody's just before."""
 
@@ -50,11 +53,11 @@ class Watch:
 
     Args:
         threshold_s: how long it must not have turned, in seconds.
-        explain: called in the loop with each stall: when it began, by `time.monotonic`, and what is known;
-            answers whether somebody was to blame.
+        explain: called in the loop with each stall: when it began, by `time.monotonic`, and what is known,
+            `None` if it was the machine's; answers whether somebody was to blame.
     """
 
-    def __init__(self, threshold_s: float, explain: Callable[[float, Evidence], bool]) -> None:
+    def __init__(self, threshold_s: float, explain: Callable[[float, Evidence | None], bool]) -> None:
         self._threshold_s = threshold_s
         self._explain = explain
         # A hold is noticed for certain from one beat above the threshold on.
@@ -112,7 +115,7 @@ class Watch:
             now = time.monotonic()
         elif self._looks:
             # Looked in vain. Where turns are that long at all times, look later for a while.
-            self._quiet_until = now + _REST_BEATS * self._usual_s
+            self._quiet_until = now + _QUIET_BEATS * self._usual_s
         self._expect(now)
         self._handle = self._loop.call_later(self._beat_s, self._beat)
 
@@ -158,11 +161,15 @@ class Watch:
         if lasted_s > MOST_S or (is_short and not looks and now < self._quiet_until):
             return
         usage = self._usage.read()
-        last = look_at_all(self._ident, 0.0)
+        denied_s = usage.denied_s - self._began.denied_s
+        if lasted_s - denied_s < self._threshold_s:
+            self._explain(self._due_at, None)
+            return  # the machine's, which may be so often: no time is spent on it
+        last = self._look(0.0)
         evidence = Evidence(
             threshold_s=self._threshold_s,
             lasted_s=lasted_s,
-            denied_s=usage.denied_s - self._began.denied_s,
+            denied_s=denied_s,
             loop_cpu_s=usage.cpu_s - self._began.cpu_s,
             looks=looks,
             last=last,
@@ -176,6 +183,9 @@ class Watch:
         )
         if not self._explain(self._due_at, evidence):
             self._quiet_until = time.monotonic() + (self._usage.read().cpu_s - usage.cpu_s) * _SHARE
+
+    def _look(self, waited_s: float) -> Look:
+        return look_at_all(self._ident, waited_s, self._base, self._threshold_s / 4)
 
     def _watch(self) -> None:
         """Wait for the alarm, and then look until the loop turns. Runs in the thread."""
@@ -192,9 +202,9 @@ class Watch:
                 waited_s = max(0.0, now - expected_at)
                 # Who has been kept out may see the thread that kept it, before that goes on.
                 is_kept_out = waited_s > self._threshold_s / 4
-                look = (look_at_all if is_kept_out else look_at_loop)(self._ident, waited_s)
-                self._looks.append(look)
-                del look  # its frames are the loop's
+                self._looks.append(
+                    self._look(waited_s) if is_kept_out else look_at_loop(self._ident, waited_s)
+                )
                 delay_s = max(self._patience_s / 2, late_s / _SELDOM)
                 expected_at = time.monotonic() + delay_s
                 self._is_stopped.wait(delay_s)
