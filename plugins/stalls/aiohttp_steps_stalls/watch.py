@@ -80,7 +80,7 @@ class Watch:
         self._handle = self._loop.call_later(self._beat_s, self._beat)
         self._thread = threading.Thread(target=self._watch, name="aiohttp-steps-stalls", daemon=True)
         self._thread.start()
-        UNDER_WAY.listeners.add(self._freshen)
+        UNDER_WAY.add_listener(self._freshen)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -89,7 +89,7 @@ class Watch:
 
     def stop(self) -> None:
         """End thread and timer. Call it in the loop, or after that was closed."""
-        UNDER_WAY.listeners.discard(self._freshen)
+        UNDER_WAY.remove_listener(self._freshen)
         self._handle.cancel()
         self._is_stopped.set()
         self._alarm.stop()
@@ -110,14 +110,16 @@ class Watch:
 
     def _beat(self) -> None:
         now = time.monotonic()
-        if now - self._due_at >= self._threshold_s:
-            self._explain_stall(now)
-            now = time.monotonic()
-        elif self._looks:
-            # Looked in vain. Where turns are that long at all times, look later for a while.
-            self._quiet_until = now + _QUIET_BEATS * self._usual_s
-        self._expect(now)
-        self._handle = self._loop.call_later(self._beat_s, self._beat)
+        try:
+            if now - self._due_at >= self._threshold_s:
+                self._explain_stall(now)
+                now = time.monotonic()
+            elif self._looks:
+                # Looked in vain. Where turns are that long at all times, look later for a while.
+                self._quiet_until = now + _QUIET_BEATS * self._usual_s
+        finally:  # whatever is wrong with one stall, the next one is another
+            self._expect(now)
+            self._handle = self._loop.call_later(self._beat_s, self._beat)
 
     def _expect(self, now: float) -> None:
         """Begin to wait for the next beat."""
@@ -135,10 +137,11 @@ class Watch:
 
     def _freshen(self) -> None:
         """Get ready for a step that begins in a thread: read processor times, and be at rest no longer."""
-        now = time.monotonic()
-        if now - self._base_at < self._usual_s or threading.get_ident() != self._ident:
+        if threading.get_ident() != self._ident:
             return
-        self._take_base(now)
+        now = time.monotonic()
+        if now - self._base_at >= self._usual_s:
+            self._take_base(now)
         if self._beat_s > self._usual_s and now < self._due_at:
             self._busy_at = now
             self._handle.cancel()

@@ -309,3 +309,18 @@ def test_monitor_names_steps_by_identity() -> None:
     monitor = StallMonitor(registry)
     assert monitor_of(registry) is monitor
     registry.register(SimpleNamespace(), "p")
+
+
+async def test_step_of_another_registry_is_not_counted_here(add, registry, monitor, exponent) -> None:
+    """Two registries in one process may have steps of one name."""
+
+    def guilty():
+        return BASE**exponent
+
+    async with StepRegistry() as other:
+        other.register(SimpleNamespace(guilty=step(concurrency="parallel", views=["v"])(guilty)), "p")
+        other.register(SimpleNamespace(step_middleware=monitor.step_middleware), "stalls")
+        add(guilty=lambda: None)
+        await other.run("v")
+    assert {(stall.how, stall.steps) for stall in monitor.stalls} == {("gil", ())}
+    assert monitor.counts == {}
