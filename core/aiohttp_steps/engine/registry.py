@@ -301,7 +301,8 @@ class StepRegistry(PluginRegistry):
 
     def _notify(self, hook: str, **arguments: Any) -> None:
         """Call a hook that only listens: its failure must not become the request's, nor another plugin's."""
-        for implementation in self.implementations(hook):
+        # Sorting them costs more than most of them do.
+        for implementation in self._derive(hook, lambda: self.implementations(hook)):
             try:
                 _ask(implementation, **arguments)
             except Exception:
