@@ -115,7 +115,11 @@ def normalize(line: str) -> str:
     line = re.sub(r"\d+\.\d+(?= ms\b|s$)|(?<=dur=)\d+\.\d+|(?<=_ms\": )\d+\.\d+", "<n>", line)
     line = re.sub(r"(?<=^critical path ).*(?=:)", "<steps>", line)
     if re.search(r" (succeeded|failed|timed_out|skipped|cancelled|not_started) ", line):
-        line = re.sub(r"\d+\.\d+", "<n>", line)
+        # Columns that say nothing on one machine may say something on another.
+        line = re.sub(r"(would )?brings? \d+\.\d+", "", line)
+        line = re.sub(r"(\s*\d+\.\d+)+", " <n>", line)
+    line = re.sub(r"(?<=^step)( +status) .*(?=timeline)", r"\1 <columns> ", line)
+    line = re.sub(r"(?<=the same in )\d+(?= of)", "<n>", line)
     line = re.sub(r"[━·]+(?:\s*[━·]+)*", "", line)
     return re.sub(r"\s+", " ", line).strip()
 

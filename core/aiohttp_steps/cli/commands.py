@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import enum
 import sys
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from aiohttp_steps.cli import checking, explaining, listing, running, serving
+from aiohttp_steps.cli import analyzing, checking, explaining, listing, running, serving
 from aiohttp_steps.cli.common import Console, load_registry, read_inputs
 from aiohttp_steps.errors import StepsError
 
@@ -21,6 +22,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+RUNS = 10
+"""How often `explain --analyze` runs a view that only reads, if nothing is said."""
 
 
 class Format(enum.StrEnum):
@@ -79,10 +84,20 @@ def serve(
 
 
 @app.command()
-def run(*, view: View, inputs: Inputs = None, sequential: Sequential = False) -> None:
+def run(
+    *,
+    view: View,
+    inputs: Inputs = None,
+    sequential: Sequential = False,
+    trace: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the run to a file that Perfetto and chrome://tracing open."),
+    ] = None,
+) -> None:
     """Run a view once and print its report as JSON; exit 1 if a required step failed."""
     registry = load_registry()
-    is_good = asyncio.run(running.run(registry, view, read_inputs(registry, inputs), sequential=sequential))
+    given = read_inputs(registry, inputs)
+    is_good = asyncio.run(running.run(registry, view, given, sequential=sequential, trace=trace))
     raise typer.Exit(0 if is_good else 1)
 
 
@@ -91,6 +106,14 @@ def explain(
     *,
     view: View,
     analyze: Annotated[bool, typer.Option("--analyze", help="Run it, and show real times.")] = False,
+    runs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            show_default=False,
+            help=f"How often --analyze runs it: {RUNS} times, once if it may write.",
+        ),
+    ] = None,
     format: Annotated[Format, typer.Option(help="How to print the plan.")] = Format.TREE,  # noqa: A002
     inputs: Inputs = None,
     sequential: Sequential = False,
@@ -104,17 +127,19 @@ def explain(
         raise typer.BadParameter(message, param_hint="'--analyze'")
     registry = load_registry()
     plan = registry.plan(view, sequential=sequential)
-    report = None
+    analysis = None
     if analyze:
         running.refuse_writes(plan, allowed=allow_writes)
         given = read_inputs(registry, inputs)
-        report = asyncio.run(running.measure(registry, view, given, sequential=sequential))
-        plan = report.plan  # a plugin may have selected fewer steps
+        often = runs or (1 if plan.writes else RUNS)
+        reports = asyncio.run(running.measure(registry, view, given, sequential=sequential, runs=often))
+        analysis = analyzing.Analysis(reports)
+        plan = analysis.plan  # a plugin may have selected fewer steps
     match format:
         case Format.TREE:
-            explaining.print_tree(plan, report, registry.inputs)
+            explaining.print_tree(plan, analysis, registry.inputs)
         case Format.JSON:
-            explaining.print_json(plan, report)
+            explaining.print_json(plan, analysis)
         case Format.MERMAID:
             explaining.print_mermaid(plan)
 

@@ -16,6 +16,7 @@ from aiohttp_steps.engine.wire import (
     describe_outcome,
     describe_timing,
     encode_report,
+    to_ms,
 )
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "encode_report",
     "read_input",
     "resolve_inputs",
+    "to_ms",
 ]

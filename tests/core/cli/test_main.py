@@ -189,6 +189,6 @@ def test_a_terminal_gets_colours_within_its_width(python, shelf, columns):
     plain = re.sub(r"\x1b\[[\d;]*m", "", shown).splitlines()
     assert "…" not in shown
     at = next(number for number, line in enumerate(plain) if line.startswith("step "))
-    assert plain[at].split() == ["step", "status", "barrier", "ms", "queue", "ms", "run", "ms", "timeline"]
+    assert re.match(r"step +status +queue +run ms .*timeline *$", plain[at])
     table = plain[at : next(number for number, line in enumerate(plain) if line.startswith("wall "))]
     assert max(map(len, table)) <= columns

@@ -267,3 +267,29 @@ def test_a_process_gives_the_same(process):
     ended = process("run", "read", "-i", "count=21")
     assert (ended.code, ended.err) == (0, "")
     assert json.loads(ended.out)["data"] == {"counted": 42}
+
+
+def test_trace_is_written_beside_the_report(command, tmp_path):
+    """To be taken to Perfetto, or to whoever asks why it is slow."""
+    file = tmp_path / "run.json"
+    ended = command("run", "read", "--input", "count=7", "--trace", str(file))
+    assert ended.code == 0
+    assert json.loads(ended.out)["view"] == "read"
+    assert f"trace of the run: {file}; open it at https://ui.perfetto.dev" in ended.err.replace("\n", " ")
+    events = json.loads(file.read_text())["traceEvents"]
+    assert {event["name"] for event in events if event.get("cat") == "step"} == {"counted"}
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("nowhere/run.json", "there is no folder"),
+        ("", "it is a folder; name a file in it"),
+    ],
+    ids=["no folder", "folder"],
+)
+def test_trace_that_cannot_be_written_is_refused_before_anything_runs(command, tmp_path, name, fault):
+    """A run that writes cannot be taken back only because a name was mistyped."""
+    ended = command("run", "shop", "--trace", str(tmp_path / name))
+    assert (ended.code, ended.out) == (1, "")
+    assert fault in ended.err.replace("\n", " ")

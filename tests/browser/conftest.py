@@ -1,0 +1,136 @@
+"""A real browser, pages that fail their test when something is wrong with them, and servers for both.
+
+Without Playwright or Chromium these tests are skipped, and say so. CI sets `AIOHTTP_STEPS_BROWSER=required`:
+there that is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+SWITCHES = [
+    "--headless",
+    "--no-sandbox",  # root in a container has no user namespaces
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # No name is looked up: what a page asks of another host fails, and shows up as a fault.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+]
+
+
+def pytest_collection_modifyitems(items):
+    """Run all tests of this folder in one event loop: the browser belongs to it."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and isinstance(item, pytest.Function):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+def lack(what):
+    """Skip the test; where browsers are required, fail it."""
+    if os.environ.get("AIOHTTP_STEPS_BROWSER") == "required":
+        pytest.fail(f"{what}, but AIOHTTP_STEPS_BROWSER=required", pytrace=False)
+    pytest.skip(what)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser():
+    """Give one Chromium with an empty profile for all tests; each page has cookies and cache of its own."""
+    try:
+        from playwright.async_api import async_playwright
+    except ImportError:
+        lack("Playwright is not installed: pip install 'aiohttp-steps[browser]'")
+    program = shutil.which("chromium")
+    if not program:
+        lack("there is no `chromium` on the path: apt-get install chromium")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=program, args=SWITCHES)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+def origins():
+    """Give the set of origins that a page may ask. `serve_app` adds its own; a test adds other servers."""
+    return set()
+
+
+@pytest.fixture
+def page_faults():
+    """Give the list of what went wrong in the page; a test that provokes something clears it."""
+    return []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser, origins, page_faults):
+    """Give a page. Errors on its console, uncaught ones, and requests to elsewhere fail the test."""
+
+    def see_request(request):
+        asked = urlsplit(request.url)
+        if asked.scheme not in {"data", "blob"} and f"{asked.scheme}://{asked.netloc}" not in origins:
+            page_faults.append(f"request to elsewhere: {request.url}")
+
+    def see_message(message):
+        if message.type in {"error", "warning"}:
+            page_faults.append(f"{message.type} on the console: {message.text}")
+
+    context = await browser.new_context(reduced_motion="reduce")
+    context.set_default_timeout(20_000)
+    context.on("request", see_request)
+    context.on("console", see_message)
+    context.on("weberror", lambda error: page_faults.append(f"uncaught: {error.error}"))
+    yield await context.new_page()
+    await context.close()
+    assert not page_faults
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def serve_app(origins):
+    """Give a function that serves an application on a free loopback port and returns its URL.
+
+    Handlers are cancelled when their client leaves, as `aiohttp-steps serve` has it. The application may
+    also be a function that takes the host, with its port, and returns it.
+    """
+    runners = []
+
+    async def serve(app):
+        import socket
+
+        listener = socket.create_server(("127.0.0.1", 0))
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+        made = app if isinstance(app, web.Application) else app(host)
+        runners.append(web.AppRunner(made, handler_cancellation=True, shutdown_timeout=1))
+        await runners[-1].setup()
+        await web.SockSite(runners[-1], listener).start()
+        origins.add(f"http://{host}")
+        return f"http://{host}"
+
+    yield serve
+    for runner in runners:
+        await runner.cleanup()
+
+
+@pytest.fixture
+def check_accessibility():
+    """Give a function that looks at a page as it is now with axe, and fails on anything it finds."""
+    try:
+        from axe_playwright_python.async_playwright import Axe
+    except ImportError:
+        lack("axe is not installed: pip install 'aiohttp-steps[browser]'")
+
+    async def check(page):
+        found = await Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+
+    return check
