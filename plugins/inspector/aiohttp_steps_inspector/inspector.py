@@ -67,7 +67,7 @@ class Inspector:
         self.history = History(runs)
         self.tally = Tally()
         self.streams = Streams(self.history, self.tally)
-        self._asked: dict[Any, Record | None] = {}
+        self._asked: dict[int, Record | None] = {}  # by identity: aiohttp's requests cannot be hashed
 
     @hookimpl
     def steps_app_setup(self, app: web.Application, registry: StepRegistry) -> None:
@@ -83,8 +83,8 @@ class Inspector:
         texts = read_texts(report, KEPT_CHARACTERS) if self.keep_values else None
         record = self.history.add(kept, texts)
         self.tally.add(kept)
-        if self._asked and report.run.request in self._asked:
-            self._asked[report.run.request] = record
+        if self._asked and id(report.run.request) in self._asked:
+            self._asked[id(report.run.request)] = record
         self.streams.tell()
 
     @hookimpl(optionalhook=True)
@@ -95,11 +95,11 @@ class Inspector:
 
     def expect(self, request: web.Request) -> None:
         """Remember which run is going to be this request's."""
-        self._asked[request] = None
+        self._asked[id(request)] = None
 
     def take(self, request: web.Request) -> Record | None:
         """Return the run of a request that was expected, and forget that."""
-        return self._asked.pop(request, None)
+        return self._asked.pop(id(request), None)
 
 
 def _find_fault(runs: int, token: str | None, path: str) -> str | None:
