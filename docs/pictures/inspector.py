@@ -21,7 +21,7 @@ from playwright.async_api import async_playwright
 if TYPE_CHECKING:
     from playwright.async_api import Page, Playwright
 
-WIDE = {"width": 1180, "height": 760}
+WIDE = {"width": 1180, "height": 800}
 PHONE = {"width": 360, "height": 740}
 SWITCHES = ["--headless", "--no-sandbox", "--disable-gpu"]
 
@@ -38,6 +38,8 @@ class Accounts:
 
 class Project:
     """Steps like those of the project that aiohttp-steps began with."""
+
+    is_bad_day = False
 
     @hookimpl
     def step_inputs(self) -> list[Input]:
@@ -67,16 +69,15 @@ class Project:
 
     @step(concurrency="parallel", views=["project"], timeout=0.06)
     async def build_status(self) -> str:
-        """Ask a server that hangs at times."""
-        self.calls = getattr(self, "calls", 0) + 1
-        await asyncio.sleep(0.02 if self.calls % 3 else 60)
+        """Ask a server that hangs on a bad day."""
+        await asyncio.sleep(60 if self.is_bad_day else 0.02)
         return "green"
 
     @step(concurrency="parallel", views=["project"])
     async def issues(self, *, git_branch: str) -> int:
-        """Ask a server that is down at times."""
+        """Ask a server that is down on a bad day."""
         await asyncio.sleep(0.031)
-        if self.calls % 5 == 4:  # noqa: PLR2004 - every now and then
+        if self.is_bad_day:
             message = "the tracker answered 502 Bad Gateway"
             raise ConnectionError(message)
         return len(git_branch)
@@ -100,11 +101,11 @@ class Project:
         return f"{deploy} from {git_branch}"
 
 
-def build_app() -> web.Application:
+def build_app(project: Project) -> web.Application:
     """Return an application with these steps and the inspector."""
     registry = StepRegistry()
     registry.register(Accounts(), "accounts")
-    registry.register(Project(), "project")
+    registry.register(project, "project")
     registry.register(Inspector())
     app = web.Application()
     setup(app, registry)
@@ -112,16 +113,16 @@ def build_app() -> web.Application:
     return app
 
 
-async def serve() -> tuple[web.AppRunner, str]:
+async def serve(project: Project) -> tuple[web.AppRunner, str]:
     """Serve it on a free loopback port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    runner = web.AppRunner(build_app(), shutdown_timeout=1, access_log=None)
+    runner = web.AppRunner(build_app(project), shutdown_timeout=1, access_log=None)
     await runner.setup()
     await web.SockSite(runner, listener).start()
     return runner, f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
-async def ask(url: str) -> None:
+async def ask(url: str, project: Project) -> None:
     """Ask for its views as clients would: some at the same time."""
     async with ClientSession() as session:
 
@@ -133,10 +134,11 @@ async def ask(url: str) -> None:
             async with session.post(url + path, json={}):
                 pass
 
-        for _ in range(3):
-            await get("/views/project")
         await asyncio.gather(post("/views/deploy"), post("/views/deploy"))
         await asyncio.gather(get("/views/project"), get("/views/project"))
+        project.is_bad_day = True
+        await get("/views/project")
+        project.is_bad_day = False
 
 
 async def take(playwright: Playwright, url: str, folder: Path) -> None:
@@ -156,14 +158,14 @@ async def take(playwright: Playwright, url: str, folder: Path) -> None:
 async def look_around(page: Page, folder: Path, name: str) -> None:
     """Open what there is to open, and take a picture of each."""
 
-    async def picture(what: str) -> None:
-        await page.screenshot(path=folder / f"inspector-{what}-{name}.png")
+    async def picture(what: str, of: str = "") -> None:
+        await (page.locator(of) if of else page).screenshot(path=folder / f"inspector-{what}-{name}.png")
 
     await page.locator(".run").first.wait_for()
     await picture("runs")
-    await page.locator(".run[data-state=incomplete] .open, .run[data-state=failed] .open").last.click()
+    await page.locator(".run[data-state=incomplete] .open").first.click()
     await page.locator("dialog .step").first.wait_for()
-    await picture("run")
+    await picture("run", of="dialog")
     await page.keyboard.press("Escape")
     await page.get_by_role("tab", name="Views").click()
     await page.get_by_role("button", name="project", exact=True).click()
@@ -179,9 +181,10 @@ async def main() -> None:
     """Serve, ask, and take the pictures."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     folder.mkdir(parents=True, exist_ok=True)
-    runner, url = await serve()
+    project = Project()
+    runner, url = await serve(project)
     try:
-        await ask(url)
+        await ask(url, project)
         async with async_playwright() as playwright:
             await take(playwright, url, folder)
     finally:

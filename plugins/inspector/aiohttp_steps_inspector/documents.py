@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from aiohttp_steps.errors import RecordedError, StepsError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from aiohttp_steps_inspector.history import Record
     from aiohttp_steps_inspector.tally import Tally
     from aiohttp_steps_inspector.values import Texts
+
+CORE = "aiohttp-steps"
 
 MOST_GAINS = 60
 """Steps up to which what each would gain is worked out: that grows with their square."""
@@ -230,8 +233,8 @@ def describe_plugins(registry: StepRegistry) -> dict[str, Any]:
         "plugins": [
             {
                 "name": info.name,
-                "distribution": info.distribution,
-                "version": info.version,
+                "distribution": CORE if _is_of_core(info.plugin) else info.distribution,
+                "version": metadata.version(CORE) if _is_of_core(info.plugin) else info.version,
                 "steps": [step.name for step in info.steps],
             }
             for info in registry.plugins
@@ -248,6 +251,10 @@ def describe_plugins(registry: StepRegistry) -> dict[str, Any]:
             for failure in registry.failures
         ],
     }
+
+
+def _is_of_core(plugin: object) -> bool:
+    return type(plugin).__module__.startswith("aiohttp_steps.")
 
 
 def _to_ms(seconds: float) -> float:

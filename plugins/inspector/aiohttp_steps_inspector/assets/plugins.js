@@ -12,19 +12,21 @@ export class Plugins {
     this.panel.replaceChildren(
       ...failures.map(drawFailure),
       el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Plugins" },
-        el("table", {},
-          el("thead", {}, el("tr", {}, ["Plugin", "Distribution", "Version", "Steps"].map((title) =>
-            el("th", { scope: "col" }, title)))),
-          el("tbody", {}, plugins.map(drawRow)))));
+        el("table", { role: "table" },
+          el("thead", { role: "rowgroup" }, el("tr", { role: "row" },
+            ["Plugin", "Distribution", "Version", "Steps"].map((title) =>
+              el("th", { role: "columnheader", scope: "col" }, title)))),
+          el("tbody", { role: "rowgroup" }, plugins.map(drawRow)))));
   }
 }
 
 function drawRow(plugin) {
-  return el("tr", { "data-plugin": plugin.name },
-    el("th", { scope: "row" }, plugin.name),
-    el("td", {}, plugin.distribution ?? "–"),
-    el("td", {}, plugin.version ?? "–"),
-    el("td", { class: "wide" }, plugin.steps.join(", ") || "–"));
+  const cell = (label, attributes, text) => el("td", { role: "cell", "data-label": label, ...attributes }, text);
+  return el("tr", { role: "row", "data-plugin": plugin.name },
+    el("th", { role: "rowheader", scope: "row" }, plugin.name),
+    cell("Distribution", {}, plugin.distribution ?? "registered by the app"),
+    cell("Version", {}, plugin.version ?? "–"),
+    cell("Steps", { class: "wide" }, plugin.steps.join(", ") || "–"));
 }
 
 function drawFailure(failure) {

@@ -26,16 +26,14 @@ export async function openRun(id) {
 
 dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
 
-/** Make the parts of a run's page. With `axis`, along that and not its own. */
-export function drawRun(run, axis = layOut(run.wall_ms)) {
+/** Make the parts of a run's page. With `axis`, along that and not its own; a result begins with its waterfall. */
+export function drawRun(run, { axis = layOut(run.wall_ms), isResult = false } = {}) {
   const figure = el("div", { class: "scaled own" }, drawAxis(axis), drawWaterfall(run));
   scale(figure, axis);
   return [
-    drawFacts(run),
+    ...(isResult ? [figure, drawFacts(run)] : [drawFacts(run), figure, drawLegend()]),
     run.inputs && Object.keys(run.inputs).length ? drawInputs(run.inputs) : null,
-    figure,
-    drawLegend(),
-    el("h3", {}, "Steps in the order of the plan"),
+    el(isResult ? "h5" : "h3", {}, "Steps in the order of the plan"),
     el("ol", { class: "steps" }, run.steps.map((step) => el("li", {}, drawStep(step)))),
   ].filter(Boolean);
 }
@@ -58,7 +56,7 @@ function drawFacts(run) {
 function drawInputs(inputs) {
   return el("details", {},
     el("summary", {}, "Inputs"),
-    Object.entries(inputs).map(([name, value]) => [el("h4", {}, name), block(value, `Value of input ${name}`)]));
+    Object.entries(inputs).map(([name, value]) => [el("p", {}, el("strong", {}, name)), block(value, `Value of input ${name}`)]));
 }
 
 function drawStep(step) {
@@ -74,8 +72,14 @@ function drawStep(step) {
     el("ul", { class: "reasons" }, step.explanation.map((reason) => el("li", {}, reason))),
     el("p", { class: "soft" }, tellTimes(step)),
     el("p", { class: "soft" }, `${step.required ? "required" : "optional"}, ${step.kind}, runner ${step.runner}, of `,
-      `${step.plugin}, `, el("code", {}, step.location)),
+      `${step.plugin}, `, el("code", { title: step.location }, shorten(step.location))),
     step.value === null || step.value === undefined ? null : block(step.value, `Value of ${step.name}`));
+}
+
+/** Leave out of a path what is the same for all files of an application. */
+function shorten(path) {
+  const parts = path.split(/[\\/]/);
+  return parts.length > 3 ? `…/${parts.slice(-2).join("/")}` : path;
 }
 
 function tellTimes(step) {

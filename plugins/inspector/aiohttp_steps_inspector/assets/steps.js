@@ -19,13 +19,14 @@ export class Steps {
     this.panel = panel;
     this.steps = [];
     this.order = null;
-    this.body = el("tbody");
+    this.body = el("tbody", { role: "rowgroup" });
     this.note = el("p", { class: "soft" });
-    this.heads = COLUMNS.map(([key, title, kind]) => el("th", { scope: "col", "data-kind": kind },
+    this.heads = COLUMNS.map(([key, title, kind]) => el("th", { role: "columnheader", scope: "col", "data-kind": kind },
       el("button", { type: "button", on: { click: () => this.sort(key) } }, title)));
     panel.append(
       el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Steps and their counts" },
-        el("table", {}, el("thead", {}, el("tr", {}, this.heads)), this.body)),
+        el("table", { role: "table" },
+          el("thead", { role: "rowgroup" }, el("tr", { role: "row" }, this.heads)), this.body)),
       this.note);
     this.rows = new Map();
   }
@@ -63,16 +64,18 @@ export class Steps {
 }
 
 function drawRow(step) {
-  return el("tr", { "data-step": step.name },
-    el("th", { scope: "row" }, step.name, el("span", { class: "soft" }, ` ${step.plugin}`),
+  const cell = (at, attributes, ...children) =>
+    el("td", { role: "cell", "data-label": COLUMNS[at][1], "data-kind": COLUMNS[at][2], ...attributes }, ...children);
+  return el("tr", { role: "row", "data-step": step.name },
+    el("th", { role: "rowheader", scope: "row" }, step.name, el("span", { class: "soft" }, ` ${step.plugin}`, el("span", { class: "phone" }, `, ${step.kind}`)),
       step.holds_gil ? el("span", { class: "badge", "data-status": "timed_out", title: step.stalled_at || null },
         "parallel in name only") : null),
-    el("td", {}, step.kind),
-    el("td", { "data-kind": "number" }, step.count.toLocaleString("en")),
-    el("td", { "data-kind": "number", "data-bad": step.errors > 0 }, step.errors.toLocaleString("en")),
-    el("td", { "data-kind": "ms" }, ms(step.p50_ms)),
-    el("td", { "data-kind": "ms" }, ms(step.p95_ms)),
-    el("td", { "data-kind": "ms" }, ms(step.p99_ms)),
-    el("td", { "data-kind": "number", "data-bad": step.stalls > 0, title: step.stalled_at || null },
+    cell(1, {}, step.kind),
+    cell(2, {}, step.count.toLocaleString("en")),
+    cell(3, { "data-bad": step.errors > 0 }, step.errors.toLocaleString("en")),
+    cell(4, {}, ms(step.p50_ms)),
+    cell(5, {}, ms(step.p95_ms)),
+    cell(6, {}, ms(step.p99_ms)),
+    cell(7, { "data-bad": step.stalls > 0, title: step.stalled_at || null },
       step.stalls ? `${step.stalls.toLocaleString("en")}, worst ${ms(step.worst_stall_ms)}` : "0"));
 }

@@ -1,10 +1,10 @@
 // The views: their plans as graphs, and a form to run each of them.
 
 import { ask } from "./api.js";
-import { count, el, ms, rove } from "./dom.js";
+import { el, ms, rove } from "./dom.js";
 import { drawGraph } from "./graph.js";
 import { drawRun } from "./run.js";
-import { layOut } from "./waterfall.js";
+import { drawLegend, layOut } from "./waterfall.js";
 
 const WAYS = [["parallel", "In parallel", false], ["sequential", "One after another", true]];
 
@@ -53,6 +53,8 @@ export class Views {
     return el("article", {},
       el("h2", {}, view.name, el("span", { class: "badge plain" }, view.writes ? "may write" : "only reads")),
       el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Plan of ${view.name}` }, drawGraph(view)),
+      el("p", { class: "soft" }, "Round: parallel. Square: sequential. With a lock: exclusive. Double: gate. Dashed border: optional. ",
+        "An arrow: takes the result. A dashed one: an order that was declared."),
       drawReasons(view),
       this.drawForm(view),
       this.results);
@@ -113,7 +115,7 @@ function drawInput(input) {
 
 function drawReasons(view) {
   return el("details", {},
-    el("summary", {}, `Why ${count(view.steps.length, "step")} stand where they stand`.replace("1 step stand where they stand", "its step stands where it stands")),
+    el("summary", {}, "Why each step stands where it stands"),
     el("dl", { class: "reasons" }, view.steps.map((step) => [
       el("dt", {}, step.name, el("span", { class: "soft" }, ` of ${step.plugin}`)),
       step.explanation.map((reason) => el("dd", {}, reason))])));
@@ -125,14 +127,13 @@ function drawResults(runs) {
     el("h3", {}, runs.length === 2 ? compare(runs[0].run.wall_ms, runs[1].run.wall_ms) : "Result"),
     el("div", { class: "beside" }, runs.map(({ title, run }) =>
       el("section", { class: "result", "data-way": run.sequential ? "sequential" : "parallel" },
-        el("h4", {}, title), ...drawRun(run, axis)))),
+        el("h4", {}, title), ...drawRun(run, { axis, isResult: true })))),
+    drawLegend(),
   ];
 }
 
 function compare(parallel, sequential) {
-  const saved = sequential - parallel;
-  const share = Math.abs(Math.round((saved / sequential) * 100));
-  return saved >= 0
-    ? `In parallel ${ms(parallel)}, one after another ${ms(sequential)}: ${share} % less`
-    : `In parallel ${ms(parallel)}, one after another ${ms(sequential)}: ${share} % more`;
+  const share = Math.round((1 - parallel / sequential) * 100);
+  const difference = share === 0 ? "no difference" : share > 0 ? `${share} % less` : `${-share} % more`;
+  return `In parallel ${ms(parallel)}, one after another ${ms(sequential)}: ${difference}`;
 }

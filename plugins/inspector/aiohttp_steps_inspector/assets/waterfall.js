@@ -6,7 +6,8 @@ import { mark, word } from "./marks.js";
 
 const PARTS = [["idle", "idle_ms"], ["queue", "queue_ms"], ["lock", "lock_ms"], ["run", "run_ms"]];
 const PART_WORDS = { idle: "held back by its tier", queue: "waited in a queue", lock: "waited for a lock", run: "ran" };
-const TICKS = 5;
+const TICKS = 8;
+const SEEN = 0.002; // of a run: a shorter wait is not drawn
 
 /** Return where an axis of at least `longest` milliseconds ends, and its ticks. */
 export function layOut(longest) {
@@ -35,28 +36,30 @@ export function scale(container, { end, ticks }) {
 
 /** Make a waterfall; its container has to be scaled. */
 export function drawWaterfall(run) {
-  return el("div", { class: "waterfall", role: "img", "aria-label": describe(run) }, run.steps.map(drawLine));
+  return el("div", { class: "waterfall", role: "img", "aria-label": describe(run) }, run.steps.map((step) => drawLine(step, run.wall_ms)));
 }
 
-function drawLine(step) {
+function drawLine(step, wall) {
   const status = step.shared && step.status === "succeeded" ? "shared" : step.status;
   const bare = status === "succeeded";
   return el("div", { class: "line", "data-step": step.name, "data-status": step.status,
     "data-shared": step.shared, "data-critical": step.critical, title: tell(step) },
     el("span", { class: "name" }, mark(status), el("span", { class: "cut" }, step.name)),
-    el("div", { class: "track" }, drawParts(step)),
+    el("div", { class: "track" }, drawParts(step, wall)),
     el("span", { class: "figure" }, bare ? null : el("span", { class: "word" }, word(status)),
       step.run_ms === null ? null : ms(step.run_ms)));
 }
 
-function drawParts(step) {
+function drawParts(step, wall) {
   if (step.at_ms === null) return [];
   let at = step.at_ms;
   const parts = [];
   for (const [part, key] of PARTS) {
     const length = step[key];
-    if (length === null || (length <= 0 && part !== "run")) continue;
-    parts.push(el("span", { class: "part", "data-part": part, vars: { at, for: length } }));
+    if (length === null) continue;
+    if (part === "run" || length > wall * SEEN) {
+      parts.push(el("span", { class: "part", "data-part": part, vars: { at, for: length } }));
+    }
     at += length;
   }
   if (step.run_ms === null) parts.push(el("span", { class: "part", "data-part": "never", vars: { at, for: 0 } }));
