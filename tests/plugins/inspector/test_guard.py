@@ -111,7 +111,12 @@ async def test_own_page_can_run_a_view(serve, order):
 @pytest.mark.parametrize("path", EVERY_ROUTE[1:-1])
 @pytest.mark.parametrize(
     "headers",
-    [{}, {"Authorization": f"Bearer {TOKEN}x"}, {"Authorization": TOKEN}, {"Cookie": "aiohttp_steps_inspector=x"}],
+    [
+        {},
+        {"Authorization": f"Bearer {TOKEN}x"},
+        {"Authorization": TOKEN},
+        {"Cookie": "aiohttp_steps_inspector=x"},
+    ],
     ids=["nothing", "wrong", "scheme", "cookie"],
 )
 async def test_with_a_token_nothing_is_told_without_it(serve, path, headers):
