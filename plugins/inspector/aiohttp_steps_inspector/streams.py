@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -52,6 +53,7 @@ class Streams:
         self._history = history
         self._tally = tally
         self._open: set[_Stream] = set()
+        self._life = secrets.token_hex(4)
 
     @property
     def is_full(self) -> bool:
@@ -89,22 +91,22 @@ class Streams:
             stream.close()
 
     def _read_last(self, response: EventSourceResponse, request: web.Request) -> int:
-        """Return the number of the last run that a client has got before it lost its connection."""
-        text = request.headers.get(response.DEFAULT_LAST_EVENT_HEADER, "")
-        number = int(text) if text.isdecimal() and text.isascii() else 0
-        return number if number <= self._history.total else 0
+        """Return the number of the last run that a client got from this process before it lost connection."""
+        life, _, text = request.headers.get(response.DEFAULT_LAST_EVENT_HEADER, "").partition("-")
+        return int(text) if life == self._life and text.isdecimal() and text.isascii() else 0
 
     async def _send_news(self, stream: _Stream, registry: StepRegistry) -> None:
         await self._tally.settle()
         records = self._history.since(stream.last, MOST_RUNS)
         stream.last = self._history.total
         document = {
+            "life": self._life,
             "total": self._history.total,
             "runs": [msgspec.Raw(_summarize(record)) for record in records],
             "steps": describe_steps(registry, self._tally),
             "unnamed_stalls": self._tally.unnamed_stalls,
         }
-        await stream.send(msgspec.json.encode(document).decode())
+        await stream.send(msgspec.json.encode(document).decode(), f"{self._life}-{stream.last}")
 
 
 class _Stream:
@@ -124,11 +126,11 @@ class _Stream:
         self._response = response
         self._is_sending = False
 
-    async def send(self, text: str) -> None:
+    async def send(self, text: str, number: str) -> None:
         self.news.clear()
         self._is_sending = True
         try:
-            await self._response.send(text, id=str(self.last))
+            await self._response.send(text, id=number)
         finally:
             self._is_sending = False
 

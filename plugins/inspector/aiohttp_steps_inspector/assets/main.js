@@ -72,7 +72,7 @@ listen({
   },
   onNews: (news) => {
     at("total").textContent = count(news.total, "run");
-    panels.runs.add(news.runs);
+    panels.runs.add(news.runs, news.life);
     panels.steps.set(news);
   },
 });

@@ -40,12 +40,11 @@ export class Runs {
     this.view.value = names.includes(chosen) ? chosen : "";
   }
 
-  /** Take runs in, the earliest first. */
-  add(runs) {
-    if (!runs.length) return;
-    const last = this.runs[0]?.id ?? 0;
-    // A number that was there before is that of another life of the application.
-    if (runs[0].id <= last) this.runs = [];
+  /** Take runs in, the earliest first; those of another life of the application are no neighbours. */
+  add(runs, life) {
+    if (!runs.length && life === this.life) return;
+    if (life !== this.life) this.runs = [];
+    this.life = life;
     this.runs = [...runs.toReversed(), ...this.runs].slice(0, this.most);
     if (!this.isPaused) this.draw();
   }
