@@ -8,10 +8,16 @@ import signal
 import sys
 from pathlib import Path
 
-from benchmarks import overhead, plan, seed, view
+from benchmarks import inspector, overhead, plan, seed, view
 from benchmarks.report import Printer, to_document
 
-BENCHMARKS = {"seed": seed.run, "view": view.run, "overhead": overhead.run, "plan": plan.run}
+BENCHMARKS = {
+    "seed": seed.run,
+    "view": view.run,
+    "overhead": overhead.run,
+    "plan": plan.run,
+    "inspector": inspector.run,
+}
 
 
 def read_names(text: str) -> list[str]:

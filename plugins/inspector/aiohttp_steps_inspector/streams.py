@@ -15,6 +15,7 @@ import msgspec
 from aiohttp_sse import EventSourceResponse
 
 from aiohttp_steps_inspector.documents import describe_run, describe_steps
+from aiohttp_steps_inspector.tally import MOST_READ, MOST_UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +97,9 @@ class Streams:
         return int(text) if life == self._life and text.isdecimal() and text.isascii() else 0
 
     async def _send_news(self, stream: _Stream, registry: StepRegistry) -> None:
-        await self._tally.settle()
+        # Who has just come is told of all that is there; who stays, of a sample.
+        await self._tally.settle(MOST_READ if stream.is_told else MOST_UNREAD)
+        stream.is_told = True
         records = self._history.since(stream.last, MOST_RUNS)
         stream.last = self._history.total
         document = {
@@ -116,12 +119,14 @@ class _Stream:
         news: set when something has happened since the last message.
         closing: set when the application stops.
         last: number of the last run that was told.
+        is_told: whether it has got a message.
     """
 
     def __init__(self, request: web.Request, response: EventSourceResponse, last: int) -> None:
         self.news = asyncio.Event()
         self.closing = asyncio.Event()
         self.last = last
+        self.is_told = False
         self._request = request
         self._response = response
         self._is_sending = False

@@ -25,6 +25,9 @@ MOST_UNREAD = 500
 MOST_PLANS = 256
 """Plans that are counted by themselves, before their counts are added to their steps'."""
 
+MOST_READ = 100
+"""Runs that are read for one message to an open page; of more, the last ones stand for all."""
+
 TURN = 25
 """Runs that are read in one turn of the event loop."""
 
@@ -98,9 +101,15 @@ class Tally:
             stalls.gil += stall.how == "gil"
             stalls.where = str(stall.where or "")
 
-    async def settle(self) -> None:
-        """Read the durations of the runs that nobody has looked at; the loop gets its turns meanwhile."""
+    async def settle(self, most: int = MOST_UNREAD) -> None:
+        """Read the durations of the runs that nobody has looked at; the loop gets its turns meanwhile.
+
+        Args:
+            most: how many runs are read; of more, the earlier ones are left out.
+        """
         unread = self._unread
+        for _ in range(len(unread) - most):
+            unread.popleft()
         # Those that come meanwhile are left: under load there is always one more.
         for _ in range(0, len(unread), TURN):
             for _ in range(min(TURN, len(unread))):

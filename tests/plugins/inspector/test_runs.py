@@ -255,6 +255,19 @@ async def test_memory_of_counts_is_bounded(plug, registry):
     assert tally.count()["good"] == before + MOST_PLANS + 5
 
 
+async def test_page_under_load_is_told_of_a_sample(plug, registry):
+    """The last runs stand for all: a page costs no more, however many there are."""
+    plug("p", good)
+    tally = Tally()
+    report = (await registry.run("v")).without_values()
+    for _ in range(50):
+        tally.add(report)
+    await tally.settle(20)
+    assert len(tally._durations["good"]) == 20
+    assert tally.count()["good"] == 50
+    assert not tally._unread
+
+
 async def test_reading_ends_while_runs_go_on(plug, registry):
     """Under load there is always one more: a page must be told all the same."""
     plug("p", good)
