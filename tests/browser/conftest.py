@@ -6,14 +6,18 @@ there that is a failure.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import types
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from aiohttp_steps import StepRegistry, hookimpl, step
+from aiohttp_steps.web import build_server_app
 
 SWITCHES = [
     "--headless",
@@ -28,12 +32,21 @@ SWITCHES = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]
 
+CLICK_THROUGH = """
+    async ([names, pauseMs]) => {
+        for (const name of names) {
+            document.querySelector(`[data-view=${name}]`).click();
+            await new Promise((resume) => setTimeout(resume, pauseMs));
+        }
+    }
+"""
+
 
 def pytest_collection_modifyitems(items):
     """Run all tests of this folder in one event loop: the browser belongs to it."""
     here = Path(__file__).parent
     for item in items:
-        if here in item.path.parents and isinstance(item, pytest.Function):
+        if here in item.path.parents and pytest_asyncio.is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
@@ -134,3 +147,117 @@ def check_accessibility():
         assert found.violations_count == 0, found.generate_report()
 
     return check
+
+
+@pytest.fixture
+def expect(browser):
+    """Give Playwright's assertions, which wait until they hold."""
+    from playwright.async_api import expect
+
+    return expect
+
+
+class Watch:
+    """A plugin that counts runs, and tells who waits for a change."""
+
+    def __init__(self):
+        self.running = []
+        self.reports = []
+        self._changed = asyncio.Event()
+
+    @hookimpl
+    def steps_run_started(self, run):
+        self.running.append(run.plan.view)
+        self._changed.set()
+
+    @hookimpl
+    def steps_run_finished(self, report):
+        self.running.remove(report.view)
+        self.reports.append(report)
+        self._changed.set()
+
+    @property
+    def cancelled(self):
+        return [report.view for report in self.reports if report.cancelled]
+
+    async def until(self, is_so):
+        async with asyncio.timeout(20):
+            while not is_so():
+                self._changed.clear()
+                await self._changed.wait()
+
+
+@pytest.fixture
+def watch():
+    """Give a plugin that counts runs; `serve_front` registers it."""
+    return Watch()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def serve_front(serve_app, watch):
+    """Give a function that serves these steps and hooks with the front page, and returns the page's URL."""
+    registries = []
+
+    async def serve(*functions, debug=False, **options):
+        registry = StepRegistry(**options)
+        registries.append(registry)
+        tested = {function.__name__: function for function in functions}
+        registry.register(types.SimpleNamespace(**tested), "tested")
+        registry.register(watch, "watch")
+        return await serve_app(lambda host: build_server_app(registry, hosts=[host], debug=debug))
+
+    yield serve
+    for registry in registries:
+        await registry.close()
+
+
+@pytest.fixture
+def make_read():
+    """Give a function that makes a step which reads, in a view of its own name; it waits for an event."""
+
+    def make(name, wait=None):
+        async def read():
+            if wait is not None:
+                await wait.wait()
+            return f"value of {name}"
+
+        read.__name__ = f"read_{name}"
+        return step(concurrency="parallel", views=[name])(read)
+
+    return make
+
+
+@pytest.fixture
+def declare():
+    """Give a function that makes a `step_inputs` of these inputs."""
+
+    def make(*inputs):
+        @hookimpl
+        def step_inputs():
+            return inputs
+
+        return step_inputs
+
+    return make
+
+
+@pytest.fixture
+def tab():
+    """Give a function that finds the tab of a view."""
+    return lambda page, name: page.get_by_role("tab", name=name)
+
+
+@pytest.fixture
+def state():
+    """Give a function that finds what a page says of its request."""
+    return lambda page: page.get_by_role("status")
+
+
+@pytest.fixture
+def click_through():
+    """Give a function that chooses views one after another, from within the page."""
+
+    async def click(page, names, pause_ms):
+        await page.evaluate(CLICK_THROUGH, [names, pause_ms])
+
+    return click

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import os
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -160,6 +161,30 @@ async def test_cancellation_kills_the_work(registry, tmp_path, wait_until):
     with pytest.raises(asyncio.CancelledError):
         await run
     assert not is_alive(int(path.read_text()))
+
+
+def list_children():
+    """Return the process ids of this process's children, as Linux tells them."""
+    return {
+        int(pid) for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()
+    }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+async def test_client_that_leaves_while_a_worker_starts_leaves_no_process(open_registry, module):
+    """A fresh interpreter takes half a second to start: that is when many a client leaves."""
+    registry = open_registry(processes=1)
+    registry.register(module, "p")
+    before = list_children()
+    run = asyncio.create_task(registry.run(wanted=["add"], inputs={"a": 1, "b": 2}))
+    async with asyncio.timeout(60):
+        while not list_children() - before:  # noqa: ASYNC110 - another process begins
+            await asyncio.sleep(0)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    report = await registry.run(wanted=["add"], inputs={"a": 3, "b": 4})
+    assert list_children() - before == {report["add"][1]}
 
 
 async def test_error_comes_back_as_itself_with_its_traceback(registry):

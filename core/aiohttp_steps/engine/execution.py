@@ -143,9 +143,11 @@ class Execution(Ledger):
 
         Returns:
             What is to become of the task that awaits `run`. `"cancel"`: cancel it. `"finish"`, `"detach"`: a
-            step that has begun must not be torn, so do not; `run` raises `CancelledError` when the last such
-            step has ended, others having been cancelled.
+            step or a tear-down that has begun must not be torn, so do not; `run` raises `CancelledError` when
+            the last such step has ended, others having been cancelled.
         """
+        if self.resources is not None and self.resources.is_closing:
+            return "finish"
         kept = {body.on_disconnect for body in self._bodies if self._is_running(body)} - {"cancel"}
         if not kept:
             return "cancel"

@@ -74,7 +74,8 @@ class Program:
 
     Attributes:
         waits_for: for each step, how many of its own tier it waits for; each run counts down a copy.
-        keeps: whether some body is not to be torn when nobody waits for the run any more.
+        keeps: whether some body, or the tear-down of a resource, is not to be torn when nobody waits for the
+            run any more.
         has_resources: whether some step is a generator, to be left after the handler.
         is_observed: whether some plugin listens to the beginning or end of runs.
     """
@@ -118,13 +119,14 @@ def build_program(
             )
         )
     counts = tuple(body.waits_for for body in bodies)
+    has_resources = any(step.is_resource for step in plan.steps)
     return Program(
         plan=plan,
         bodies=bodies,
         waits_for=counts,
         stages=tuple(stages),
-        keeps=any(stage.keeps for stage in stages),
-        has_resources=any(step.is_resource for step in plan.steps),
+        keeps=has_resources or any(stage.keeps for stage in stages),
+        has_resources=has_resources,
         is_observed=is_observed,
     )
 

@@ -20,11 +20,15 @@ class Resources:
 
     Args:
         errors: where errors of tear-downs are put, by name of the step.
+
+    Attributes:
+        is_closing: whether tear-downs have begun.
     """
 
     def __init__(self, errors: dict[str, BaseException]) -> None:
         self._open: list[tuple[Call, Callable[[BaseException | None], Awaitable[None]]]] = []
         self._errors = errors
+        self.is_closing = False
 
     async def enter(self, step_call: StepCall, call: Call) -> Any:
         """Enter in this task, which will be the one that leaves."""
@@ -51,6 +55,7 @@ class Resources:
             asyncio.CancelledError: this task was cancelled meanwhile; all are left all the same.
         """
         interruption: BaseException | None = None
+        self.is_closing = True
         while self._open:
             call, leave = self._open.pop()
             try:

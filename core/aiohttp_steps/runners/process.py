@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from aiohttp_steps.types import Call, Step, StepCall
 
 
+MOST_IDLE_S = 240.0
+"""After so long without a call workers may be gone: AnyIO ends those that were idle for 300 s."""
+
+
 class ProcessRunner:
     """Calls plain functions in worker processes.
 
@@ -69,17 +73,18 @@ class ProcessRunner:
             # Our own slots limit the number, so that the wait for one can be told from the run.
             limiter = anyio.CapacityLimiter(math.inf)
             async with pool.slots:
-                if pool.missing:  # a new interpreter takes longer than many a step
-                    await run_sync(_import, pickle.dumps(()), limiter=limiter)
-                    pool.missing -= 1
+                await pool.ensure_worker()
                 call.mark_started(asyncio.get_running_loop().time())
+                pool.busy += 1
                 try:
                     is_good, packed = await run_sync(_execute, work, cancellable=True, limiter=limiter)
                 except BaseException as error:
-                    pool.missing += 1
+                    pool.missing = min(self._size, pool.missing + 1)
                     if isinstance(error, anyio.BrokenWorkerProcess):
                         raise WorkerDiedError(call.step.name) from error
                     raise
+                finally:
+                    pool.busy -= 1
             value = pickle.loads(packed)  # noqa: S301 - from our own worker
             if is_good:
                 return value
@@ -101,7 +106,9 @@ class ProcessRunner:
         self._find_pool().missing = 0
 
     async def close(self) -> None:
-        """Do nothing: idle workers end with the main task of the event loop."""
+        """Wait for workers that are just starting; idle ones end with the main task of the event loop."""
+        if self._pool is not None and self._pool.loop is asyncio.get_running_loop():
+            await self._pool.wait_started()
 
     def left_behind(self) -> tuple[str, ...]:
         """Return none: what outlives its time is killed."""
@@ -120,12 +127,57 @@ class _Pool:
     Attributes:
         slots: one for each worker that may be busy.
         missing: how many workers, at least, are still to be started.
+        busy: how many are at work.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, size: int) -> None:
         self.loop = loop
         self.slots = asyncio.Semaphore(size)
-        self.missing = size
+        self.missing = self._size = size
+        self.busy = 0
+        self._wanted = 0
+        self._used_at = loop.time()
+        self._starting: set[asyncio.Task[None]] = set()
+
+    async def ensure_worker(self) -> None:
+        """Start a worker if one may be missing: a new interpreter takes longer than many a step.
+
+        In a task of its own: AnyIO forgets a worker whose start is cancelled, and that one would stay.
+        """
+        now = self.loop.time()
+        if now - self._used_at > MOST_IDLE_S:
+            self.missing = self._size
+        self._used_at = now
+        self._wanted += 1
+        try:
+            while self.missing and self.missing + self.busy >= self._size:  # none is idle
+                # One that was started for a client who has left serves the next.
+                if len(self._starting) < min(self._wanted, self.missing):
+                    task = self.loop.create_task(self._start_worker(), name="start of a worker process")
+                    self._starting.add(task)
+                    task.add_done_callback(self._note_started)
+                done, _ = await asyncio.wait(self._starting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()  # a start that failed is the failure of whoever waits for it
+        finally:
+            self._wanted -= 1
+
+    def _note_started(self, task: asyncio.Task[None]) -> None:
+        self._starting.discard(task)
+        if not task.cancelled():
+            task.exception()  # seen, though whoever wanted the worker may have left
+
+    async def wait_started(self) -> None:
+        """Wait for the starts under way; their failures are those of the calls that wanted them."""
+        if self._starting:
+            await asyncio.wait(self._starting)
+
+    async def _start_worker(self) -> None:
+        import anyio.to_process  # noqa: PLC0415 - as in bind
+
+        limiter = anyio.CapacityLimiter(math.inf)
+        await anyio.to_process.run_sync(_import, pickle.dumps(()), limiter=limiter)
+        self.missing = max(0, self.missing - 1)
 
 
 def _find_fault(step: Step) -> str | None:

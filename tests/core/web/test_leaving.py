@@ -148,6 +148,36 @@ async def test_handler_is_cancelled_when_its_steps_have_ended(open_app, run_app)
         await asyncio.wait_for(cancelled.wait(), 10)
 
 
+@pytest.mark.parametrize("concurrency", ["sequential", "parallel"])
+async def test_tear_down_that_has_begun_is_not_torn(open_app, run_app, concurrency):
+    """A connection that is half given back is lost to its pool."""
+    started, closed = asyncio.Event(), asyncio.Event()
+
+    @step(concurrency=concurrency, views=["v"])
+    async def database(request):
+        yield
+        started.set()
+        while request.transport is not None:  # noqa: ASYNC110 - until the server has seen the client leave
+            await asyncio.sleep(0)
+        for _ in range(5):  # the turns in which aiohttp's cancellation arrives
+            await asyncio.sleep(0)
+        closed.set()
+
+    @step(concurrency="parallel", views=["v"])
+    async def beside(): ...
+
+    @view("v")
+    async def handler(request):
+        return web.Response()
+
+    app = open_app(database, beside, routes=[web.get("/page", handler)])
+    before = asyncio.all_tasks()
+    async with run_app(app) as port:
+        await leave_after(port, started)
+        await asyncio.wait_for(closed.wait(), 10)
+    assert asyncio.all_tasks() == before
+
+
 async def test_handler_without_steps_is_not_cancelled_by_what_setup_turned_on(open_app, run_app):
     """Its author has not asked for handler cancellation, and may write in it."""
     started, handled = asyncio.Event(), asyncio.Event()
