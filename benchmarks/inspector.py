@@ -1,6 +1,6 @@
 """What the inspector costs an application under load: share of throughput lost, and processor time.
 
-One process serves the same small view three times from one event loop: without an inspector, with one, and
+One process serves the same small views three times from one event loop: without an inspector, with one, and
 with one whose page is open. A client in this process asks each in turn, in short slices, so that what slows
 the machine down slows all of them. Started as a server by itself: `python -m benchmarks.inspector`.
 """
@@ -29,13 +29,15 @@ from benchmarks.report import Goal, Result
 
 ROOT = Path(__file__).resolve().parents[1]
 MOST_LOST = 0.05
-CONNECTIONS = 8
+CONNECTIONS = 32
 STEPS = 5
+WAIT_S = 0.001
+VIEWS = ("waits", "nothing")
 CONTENDERS = ("off", "on", "page open")
 MOST_SECONDS = 170.0
 """The server ends by itself after this, whatever becomes of its client."""
 
-MOST_WARM_UPS = 3
+WARM_UPS = 3
 
 
 def run(*, quick: bool) -> list[Result]:
@@ -44,7 +46,7 @@ def run(*, quick: bool) -> list[Result]:
         import aiohttp_steps_inspector  # noqa: F401, PLC0415 - whether it is there is the question
     except ImportError:
         return [Result("inspector", "not run", "aiohttp-steps-inspector is not installed.")]
-    rounds, requests = (4, 200) if quick else (40, 600)
+    rounds, requests = (4, 192) if quick else (30, 640)
     server = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.inspector"],
         cwd=ROOT,
@@ -52,7 +54,8 @@ def run(*, quick: bool) -> list[Result]:
         stdout=subprocess.PIPE,
     )
     try:
-        return [_describe(asyncio.run(_measure(server, rounds, requests)), quick=quick)]
+        samples = asyncio.run(_measure(server, rounds, requests))
+        return [_describe(name, samples[name], quick=quick) for name in VIEWS]
     finally:
         if server.stdin is not None:
             server.stdin.close()
@@ -67,29 +70,26 @@ class Samples:
     costs: list[float] = field(default_factory=list)
 
 
-async def _measure(server: subprocess.Popen[bytes], rounds: int, requests: int) -> dict[str, Samples]:
+async def _measure(
+    server: subprocess.Popen[bytes], rounds: int, requests: int
+) -> dict[str, dict[str, Samples]]:
+    """Return the samples of each view and contender."""
     if server.stdout is None:
         message = "the server has no output to read its ports from"
         raise RuntimeError(message)
     ports: dict[str, int] = json.loads(await asyncio.to_thread(server.stdout.readline))
-    samples = {name: Samples() for name in CONTENDERS}
+    samples = {view: {name: Samples() for name in CONTENDERS} for view in VIEWS}
     clients = {name: await _open_clients(port) for name, port in ports.items()}
     reader, writer = await asyncio.open_connection("127.0.0.1", ports["page open"])
     writer.write(b"GET /_steps/api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
     reading = asyncio.create_task(_read_all(reader))
-    for _ in range(MOST_WARM_UPS):
-        for name in CONTENDERS:
-            await _ask(clients[name], requests)
-    order = list(CONTENDERS)
-    for _ in range(rounds):
-        for name in order:
-            before = await _ask_cpu(clients[name][0])
-            began_at = time.perf_counter()
-            await _ask(clients[name], requests)
-            took_s = time.perf_counter() - began_at
-            after = await _ask_cpu(clients[name][0])
-            samples[name].rates.append(requests / took_s)
-            samples[name].costs.append((after - before) / requests * 1e6)
+    order = [(view, name) for view in VIEWS for name in CONTENDERS]
+    for number in range(-WARM_UPS, rounds):
+        for view_name, name in order:
+            found = await _take_slice(clients[name], view_name, requests)
+            if number >= 0:
+                samples[view_name][name].rates.append(found[0])
+                samples[view_name][name].costs.append(found[1])
         order.append(order.pop(0))
     reading.cancel()
     writer.close()
@@ -110,12 +110,22 @@ async def _read_all(reader: asyncio.StreamReader) -> None:
         pass
 
 
-async def _ask(clients: list[Client], requests: int) -> None:
+async def _take_slice(clients: list[Client], view_name: str, requests: int) -> tuple[float, float]:
+    """Return requests a second, and the server's processor microseconds per request."""
+    before = await _ask_cpu(clients[0])
+    began_at = time.perf_counter()
+    await _ask(clients, f"/{view_name}".encode(), requests)
+    took_s = time.perf_counter() - began_at
+    after = await _ask_cpu(clients[0])
+    return requests / took_s, (after - before) / requests * 1e6
+
+
+async def _ask(clients: list[Client], path: bytes, requests: int) -> None:
     """Send requests over all connections, one at a time on each, until their number is up."""
 
     async def work(client: Client, share: int) -> None:
         for _ in range(share):
-            await _get(client, b"/v")
+            await _get(client, path)
 
     await asyncio.gather(*(work(client, requests // len(clients)) for client in clients))
 
@@ -135,7 +145,7 @@ async def _ask_cpu(client: Client) -> float:
     return float(await _get(client, b"/cpu"))
 
 
-def _describe(samples: dict[str, Samples], *, quick: bool) -> Result:
+def _describe(view_name: str, samples: dict[str, Samples], *, quick: bool) -> Result:
     off = samples["off"]
     rows = []
     for name, found in samples.items():
@@ -150,10 +160,14 @@ def _describe(samples: dict[str, Samples], *, quick: bool) -> Result:
             )
         )
     lost = 1 - divide(samples["on"].rates, off.rates).median
-    goal = f"share of throughput lost with the inspector on: at most {MOST_LOST:.2f}"
+    goals = ()
+    if view_name == "waits":
+        text = f"share of throughput lost with the inspector on: at most {MOST_LOST:.2f}"
+        goals = (Goal(text, MOST_LOST, None if quick else lost),)
+    what = f"wait {WAIT_S * 1000:g} ms" if view_name == "waits" else "do nothing"
     return Result(
         name="inspector",
-        title=f"a view of {STEPS} steps over HTTP, as many requests a second as it takes",
+        title=f"{STEPS} parallel steps that {what}, over HTTP, as many requests a second as it takes",
         compares=(
             f"One server process without an inspector, with one, and with one whose page is open; "
             f"{CONNECTIONS} connections, in slices that alternate. Lost: of the requests a second, against "
@@ -161,19 +175,23 @@ def _describe(samples: dict[str, Samples], *, quick: bool) -> Result:
         ),
         columns=("inspector", "requests/s", "share lost", "cpu us/request", "added us"),
         rows=tuple(rows),
-        goals=(Goal(goal, MOST_LOST, None if quick else lost),),
+        goals=goals,
     )
 
 
-def _make_step(number: int) -> Any:
-    @step(concurrency="parallel", views=["v"], name=f"step_{number}")
-    async def work() -> int:
+def _make_steps(number: int) -> dict[str, Any]:
+    @step(concurrency="parallel", views=["nothing"], name=f"nothing_{number}")
+    async def do_nothing() -> int:
         return number
 
-    return work
+    @step(concurrency="parallel", views=["waits"], name=f"waits_{number}")
+    async def wait() -> int:
+        await asyncio.sleep(WAIT_S)
+        return number
+
+    return {f"nothing_{number}": do_nothing, f"waits_{number}": wait}
 
 
-@view("v")
 async def _answer(request: web.Request) -> web.Response:
     return json_response(request[REPORT])
 
@@ -186,13 +204,14 @@ async def _start(*, is_inspected: bool) -> tuple[web.AppRunner, int]:
     from aiohttp_steps_inspector import Inspector  # noqa: PLC0415 - only where it is installed
 
     registry = StepRegistry()
-    steps = {f"step_{number}": _make_step(number) for number in range(STEPS)}
-    registry.register(types.SimpleNamespace(**steps), "steps")
+    for number in range(STEPS):
+        registry.register(types.SimpleNamespace(**_make_steps(number)), f"steps_{number}")
     if is_inspected:
         registry.register(Inspector())
     app = web.Application()
     setup(app, registry)
-    app.router.add_get("/v", _answer)
+    for name in VIEWS:
+        app.router.add_get(f"/{name}", view(name)(_answer))
     app.router.add_get("/cpu", _answer_cpu)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()

@@ -476,7 +476,7 @@ async def test_page_connects_again_to_an_application_that_was_started_anew(page,
     await page.goto(site.page)
     await page.locator('.run[data-run="3"]').wait_for()
     plugin = next(i.plugin for i in site.registry.plugins if isinstance(i.plugin, inspector.Inspector))
-    plugin.history.__init__(plugin.history.most)
+    plugin._history.__init__(plugin.history.most)
     plugin.streams._life = "another"
     plugin.streams.close()
     await site.run("v")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -28,9 +27,9 @@ class Record:
     # Not a dataclass: one is made for each run.
     __slots__ = ("ended_at", "number", "report", "summary", "texts")
 
-    def __init__(self, number: int, report: Report, texts: Texts | None) -> None:
+    def __init__(self, number: int, report: Report, ended_at: float, texts: Texts | None) -> None:
         self.number = number
-        self.ended_at = time.time()
+        self.ended_at = ended_at
         self.report = report
         self.texts = texts
         self.summary: bytes | None = None
@@ -51,12 +50,19 @@ class History:
         self.total = 0
         self._records: deque[Record] = deque(maxlen=most)
 
-    def add(self, report: Report, texts: Texts | None = None) -> Record:
-        """Keep a run; `report` has to be one without values."""
+    def add(self, report: Report, ended_at: float, texts: Texts | None = None) -> None:
+        """Keep a run; `report` has to be one without values.
+
+        Args:
+            ended_at: in seconds since the epoch.
+        """
         self.total += 1
-        record = Record(self.total, report, texts)
-        self._records.append(record)
-        return record
+        self._records.append(Record(self.total, report, ended_at, texts))
+
+    @property
+    def last(self) -> Record | None:
+        """The last run, `None` if there has been none."""
+        return self._records[-1] if self._records else None
 
     def find(self, number: int) -> Record | None:
         """Return a run by its number, `None` if it is forgotten or there was none."""

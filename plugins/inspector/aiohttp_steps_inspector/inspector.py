@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from aiohttp_steps import hookimpl
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
     from aiohttp_steps.types import Report
 
     from aiohttp_steps_inspector.history import Record
+    from aiohttp_steps_inspector.values import Texts
 
 logger = logging.getLogger("aiohttp_steps")
 
 DEFAULT_PATH = "/_steps"
 DEFAULT_RUNS = 200
+
+BATCH = 50
+"""Runs that wait to be counted together; whoever looks counts them first."""
 
 
 class Inspector:
@@ -64,10 +69,23 @@ class Inspector:
         self.keep_values = keep_values
         self.may_set = frozenset(may_set)
         self.guard = Guard(token)
-        self.history = History(runs)
-        self.tally = Tally()
-        self.streams = Streams(self.history, self.tally)
+        self._history = History(runs)
+        self._tally = Tally()
+        self._fresh: list[tuple[Report, float, Texts | None]] = []
+        self.streams = Streams(self)
         self._asked: dict[int, Record | None] = {}  # by identity: aiohttp's requests cannot be hashed
+
+    @property
+    def history(self) -> History:
+        """The last runs."""
+        self._take_in()
+        return self._history
+
+    @property
+    def tally(self) -> Tally:
+        """The counts of all runs."""
+        self._take_in()
+        return self._tally
 
     @hookimpl
     def steps_app_setup(self, app: web.Application, registry: StepRegistry) -> None:
@@ -79,19 +97,30 @@ class Inspector:
     @hookimpl
     def steps_run_finished(self, report: Report) -> None:
         """Keep the times of a run."""
-        kept = report.without_values()
         texts = read_texts(report, KEPT_CHARACTERS) if self.keep_values else None
-        record = self.history.add(kept, texts)
-        self.tally.add(kept)
+        fresh = self._fresh
+        fresh.append((report.without_values(), time.time(), texts))
+        if len(fresh) >= BATCH:
+            self._take_in()
         if self._asked and id(report.run.request) in self._asked:
-            self._asked[id(report.run.request)] = record
-        self.streams.tell()
+            self._asked[id(report.run.request)] = self.history.last
+        if self.streams.is_any:
+            self.streams.tell()
 
     @hookimpl(optionalhook=True)
     def step_stalled(self, stall: Any) -> None:
         """Count a stall of the event loop that another plugin has noticed."""
         self.tally.add_stall(stall)
         self.streams.tell()
+
+    def _take_in(self) -> None:
+        """Count the runs since the last time: many in a row cost each less than one between requests."""
+        fresh = self._fresh
+        if fresh:
+            self._fresh = []
+            for report, ended_at, texts in fresh:
+                self._history.add(report, ended_at, texts)
+                self._tally.add(report)
 
     def expect(self, request: web.Request) -> None:
         """Remember which run is going to be this request's."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 from aiohttp_sse import EventSourceResponse
@@ -42,19 +42,34 @@ PING_S = 5.0
 """How often a silent client is asked whether it is there, in seconds: one that has left is noticed then."""
 
 
+class Source(Protocol):
+    """What is told: both are up to date when they are asked for."""
+
+    @property
+    def history(self) -> History:
+        """The last runs."""
+
+    @property
+    def tally(self) -> Tally:
+        """The counts of all runs."""
+
+
 class Streams:
     """The pages that are open; tells each of them what is new.
 
     Args:
-        history: whose runs are told.
-        tally: whose counts are told.
+        source: whose runs and counts are told.
     """
 
-    def __init__(self, history: History, tally: Tally) -> None:
-        self._history = history
-        self._tally = tally
+    def __init__(self, source: Source) -> None:
+        self._source = source
         self._open: set[_Stream] = set()
         self._life = secrets.token_hex(4)
+
+    @property
+    def is_any(self) -> bool:
+        """Whether a page is open."""
+        return bool(self._open)
 
     @property
     def is_full(self) -> bool:
@@ -98,16 +113,18 @@ class Streams:
 
     async def _send_news(self, stream: _Stream, registry: StepRegistry) -> None:
         # Who has just come is told of all that is there; who stays, of a sample.
-        await self._tally.settle(MOST_READ if stream.is_told else MOST_UNREAD)
+        tally = self._source.tally
+        await tally.settle(MOST_READ if stream.is_told else MOST_UNREAD)
         stream.is_told = True
-        records = self._history.since(stream.last, MOST_RUNS)
-        stream.last = self._history.total
+        history = self._source.history
+        records = history.since(stream.last, MOST_RUNS)
+        stream.last = history.total
         document = {
             "life": self._life,
-            "total": self._history.total,
+            "total": history.total,
             "runs": [msgspec.Raw(_summarize(record)) for record in records],
-            "steps": describe_steps(registry, self._tally),
-            "unnamed_stalls": self._tally.unnamed_stalls,
+            "steps": describe_steps(registry, tally),
+            "unnamed_stalls": tally.unnamed_stalls,
         }
         await stream.send(msgspec.json.encode(document).decode(), f"{self._life}-{stream.last}")
 

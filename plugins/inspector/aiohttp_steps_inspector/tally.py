@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST_DURATIONS = 1_000
 """Durations of each step that percentiles are made of: the last ones."""
 
-MOST_UNREAD = 500
+MOST_UNREAD = 200
 """Runs that wait to be looked at; of more that nobody looked at meanwhile, the durations are not sampled."""
 
 MOST_PLANS = 256

@@ -186,7 +186,7 @@ def test_history_gives_what_is_new_and_no_more():
     """A page that comes back is told what it missed, as far as that is kept."""
     history = History(3)
     for _ in range(5):
-        history.add(SimpleNamespace())
+        history.add(SimpleNamespace(), 0.0)
     assert [record.number for record in history.since(0, 10)] == [3, 4, 5]
     assert [record.number for record in history.since(4, 10)] == [5]
     assert [record.number for record in history.since(0, 2)] == [4, 5]
@@ -241,7 +241,7 @@ async def test_memory_of_counts_is_bounded(plug, registry):
     for _ in range(MOST_UNREAD + 10):
         tally.add(report)
     assert len(tally._unread) == MOST_UNREAD
-    for _ in range(3):
+    for _ in range(MOST_DURATIONS // MOST_UNREAD + 1):
         await tally.settle()
         for _ in range(MOST_UNREAD):
             tally.add(report)
