@@ -1,4 +1,6 @@
-"""Takes the pictures of the inspector's page from real runs: `python docs/pictures/inspector.py [FOLDER]`.
+"""Takes the pictures of the inspector's page from real runs: `python docs/pictures/inspector.py`.
+
+With a folder as its argument it puts there a picture of everything, in light, dark and on a phone.
 
 Needs `aiohttp-steps[browser]`, plugins/inspector and Debian's `chromium`. Serves an application with steps of
 every kind on a loopback port, asks it, and looks at the page as a person would.
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 WIDE = {"width": 1180, "height": 800}
 PHONE = {"width": 360, "height": 740}
+SHIPPED = ("runs-light", "runs-dark", "runs-phone", "run-light", "views-light")
 SWITCHES = ["--headless", "--no-sandbox", "--disable-gpu"]
 
 
@@ -141,8 +144,8 @@ async def ask(url: str, project: Project) -> None:
         project.is_bad_day = False
 
 
-async def take(playwright: Playwright, url: str, folder: Path) -> None:
-    """Take all pictures."""
+async def take(playwright: Playwright, url: str, folder: Path | None) -> None:
+    """Take the pictures that the documentation shows; with a folder, all that there are to take."""
     program = shutil.which("chromium")
     browser = await playwright.chromium.launch(executable_path=program, args=SWITCHES)
     for name, scheme, size in (("light", "light", WIDE), ("dark", "dark", WIDE), ("phone", "light", PHONE)):
@@ -155,11 +158,14 @@ async def take(playwright: Playwright, url: str, folder: Path) -> None:
     await browser.close()
 
 
-async def look_around(page: Page, folder: Path, name: str) -> None:
+async def look_around(page: Page, folder: Path | None, name: str) -> None:
     """Open what there is to open, and take a picture of each."""
 
     async def picture(what: str, of: str = "") -> None:
-        await (page.locator(of) if of else page).screenshot(path=folder / f"inspector-{what}-{name}.png")
+        if folder is None and f"{what}-{name}" not in SHIPPED:
+            return
+        file = (folder or Path(__file__).parent) / f"inspector-{what}-{name}.png"
+        await (page.locator(of) if of else page).screenshot(path=file)
 
     await page.locator(".run").first.wait_for()
     await picture("runs")
@@ -171,7 +177,10 @@ async def look_around(page: Page, folder: Path, name: str) -> None:
     await page.get_by_role("button", name="project", exact=True).click()
     await page.get_by_role("button", name="side by side").click()
     await page.locator(".result").nth(1).wait_for()
+    size = page.viewport_size or WIDE
+    await page.set_viewport_size({**size, "height": 980})
     await picture("views")
+    await page.set_viewport_size(size)
     for tab in ("Steps", "Plugins"):
         await page.get_by_role("tab", name=tab).click()
         await picture(tab.lower())
@@ -179,8 +188,7 @@ async def look_around(page: Page, folder: Path, name: str) -> None:
 
 async def main() -> None:
     """Serve, ask, and take the pictures."""
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     project = Project()
     runner, url = await serve(project)
     try:

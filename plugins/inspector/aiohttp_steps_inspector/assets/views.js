@@ -3,6 +3,7 @@
 import { ask } from "./api.js";
 import { el, ms, rove } from "./dom.js";
 import { drawGraph } from "./graph.js";
+import { word } from "./marks.js";
 import { drawRun } from "./run.js";
 import { drawLegend, layOut } from "./waterfall.js";
 
@@ -49,7 +50,8 @@ export class Views {
   }
 
   drawView(view) {
-    this.results = el("div", { class: "results", "aria-live": "polite" });
+    this.status = el("p", { class: "note", role: "status" });
+    this.results = el("div", { class: "results" });
     return el("article", {},
       el("h2", {}, view.name, el("span", { class: "badge plain" }, view.writes ? "may write" : "only reads")),
       el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": `Plan of ${view.name}` }, drawGraph(view)),
@@ -57,6 +59,7 @@ export class Views {
         "An arrow: takes the result. A dashed one: an order that was declared."),
       drawReasons(view),
       this.drawForm(view),
+      this.status,
       this.results);
   }
 
@@ -88,7 +91,8 @@ export class Views {
     const ways = WAYS.filter(([name]) => which === "both" || name === which);
     const buttons = form.querySelectorAll("button");
     for (const button of buttons) button.disabled = true;
-    this.results.replaceChildren(el("p", { class: "note" }, "Running"));
+    this.status.textContent = "Running";
+    this.results.replaceChildren();
     try {
       const runs = [];
       for (const [, title, sequential] of ways) {
@@ -96,7 +100,9 @@ export class Views {
         runs.push({ title, run });
       }
       this.results.replaceChildren(...drawResults(runs));
+      this.status.textContent = `Done: ${runs.map(({ run }) => word(run.state)).join(", ")}`;
     } catch (error) {
+      this.status.textContent = "";
       this.results.replaceChildren(el("p", { class: "fault", role: "alert" }, error.message));
     } finally {
       for (const button of buttons) button.disabled = false;
