@@ -112,7 +112,8 @@ class Pages:
                 response = _problem(401, "give the inspector's token as Authorization: Bearer, or log in")
                 response.headers[hdrs.WWW_AUTHENTICATE] = 'Bearer realm="aiohttp-steps inspector"'
                 return response
-            fault = guard.refuse_change(request) if request.method == hdrs.METH_POST else None
+            is_change = request.method == hdrs.METH_POST
+            fault = guard.refuse_change(request) if is_change else guard.refuse_origin(request)
             return _problem(403, fault) if fault else await handler(request)
 
         return self._for_anybody(answer)

@@ -100,6 +100,14 @@ async def test_pages_of_others_cannot_run_a_view(serve, order, registry, headers
     assert next(iter(info.plugin for info in registry.plugins if info.name == "Inspector")).history.total == 0
 
 
+@pytest.mark.parametrize("path", ["/api/state", "/api/events", "/api/trace"])
+async def test_pages_of_others_cannot_read(serve, path):
+    """The browser would not show them the answer; a stream would be held all the same."""
+    client = await serve()
+    async with client.get(f"/_steps{path}", headers={"Origin": "http://evil.example"}) as response:
+        assert response.status == 403
+
+
 async def test_own_page_can_run_a_view(serve, order):
     """The browser sends the page's own origin with POST."""
     client = await serve()

@@ -446,7 +446,12 @@ async def test_answer_of_a_gate_is_a_run_like_others(serve, plug, order):
 
 async def test_trace_has_all_runs_on_one_clock(serve, plug, registry, get_json):
     """Each a process of its own, as Perfetto shows them; the times count from the first."""
-    plug("p", good, bad, after_bad)
+
+    @parallel
+    async def after_good(*, good):
+        return good
+
+    plug("p", good, bad, after_good)
     client = await serve()
     await registry.run("v")
     await registry.run("v")
@@ -461,7 +466,7 @@ async def test_trace_has_all_runs_on_one_clock(serve, plug, registry, get_json):
     assert runs[0]["ts"] == 0
     assert runs[1]["ts"] >= runs[0]["dur"] * 0.9
     flows = [event["id"] for event in events if event["ph"] == "s"]
-    assert len(set(flows)) == len(flows)
+    assert len(flows) == len(set(flows)) == 2
     one = await get_json(client, "trace?run=2")
     assert {event["pid"] for event in one["traceEvents"]} == {2}
     async with client.get("/_steps/api/trace?run=9") as response:
