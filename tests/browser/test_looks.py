@@ -103,7 +103,7 @@ async def test_server_without_views_says_what_to_do(page, expect, serve_app):
         await expect(page.get_by_role("alert")).to_contain_text("There are no views: install step plugins")
 
 
-async def test_times_of_steps_reach_the_browser(page, serve_front, make_read, expect, state):
+async def test_times_of_steps_reach_the_browser(page, serve_front, expect, state):
     """`Server-Timing` is for the browser's own tools: in plan order, and the total at the end."""
 
     @step(concurrency="parallel", views=["v"])

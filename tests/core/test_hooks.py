@@ -463,6 +463,22 @@ async def test_a_listener_that_comes_later_is_heard(plug, registry):
     assert told == [True]
 
 
+async def test_a_listener_that_has_left_is_not_told(plug, registry):
+    """Who listens is worked out once, and anew after each change of plugins."""
+    told = []
+
+    @parallel
+    async def a(): ...
+
+    plug("p", a)
+    leaves = plug("q", steps_run_finished=lambda: told.append("q"))
+    plug("r", steps_run_finished=lambda: told.append("r"))
+    await registry.run("v")
+    registry.unregister(leaves)
+    await registry.run("v")
+    assert told == ["q", "r", "r"]
+
+
 def test_the_framework_uses_its_own_hooks():
     """Our own runners and policies are plugins: if they needed a private door, the hooks would be wrong."""
     registry = StepRegistry()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from types import SimpleNamespace
+from weakref import WeakKeyDictionary
 
 import pytest
 from aiohttp import web
-from aiohttp_steps import step, time_left
+from aiohttp_steps import hookimpl, step, time_left
 from aiohttp_steps.errors import DefinitionError, StepError, StepTimeoutError
 from aiohttp_steps.types import Status
 
@@ -43,6 +45,31 @@ async def test_requests_under_way_share_one_run_by_their_arguments(registry, sha
     assert sorted(runs) == [0, 1]
     joined = [report.outcome("shared").shared for report in reports]
     assert joined == [False, False, True, True, True, True]
+
+
+async def test_plugins_learn_which_call_another_one_joined(registry, share):
+    """A trace links those who waited to the one in whose context the body ran."""
+    calls = []
+
+    @hookimpl
+    def step_middleware(step):
+        def wrap(call_next):
+            async def note(call):
+                value = await call_next(call)
+                calls.append(call)
+                return value
+
+            return note
+
+        return wrap
+
+    registry.register(SimpleNamespace(step_middleware=step_middleware), "notes")
+    share(wait_a_second)
+    await asyncio.gather(*[registry.run("v", inputs={"key": 1}) for _ in range(3)])
+    first, *others = sorted(calls, key=lambda call: call.shared)
+    assert first.joined is None
+    assert [call.joined for call in others] == [first, first]
+    assert WeakKeyDictionary({first: "a note"})[others[0].joined] == "a note"
 
 
 async def test_nothing_is_kept_when_the_run_has_ended(registry, share):

@@ -1,4 +1,4 @@
-"""The examples of README and docs, run as a reader would run them.
+"""The examples of READMEs and docs, run as a reader would run them.
 
 A fenced block of a page is an example if the line before it is one of these comments:
 
@@ -32,7 +32,11 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "plugins").glob("*/README.md")),
+]
 
 EXAMPLE = re.compile(
     r"^ *<!-- (?P<kind>file|serve|run)(?:: (?P<name>\S+))? -->\n+"

@@ -301,7 +301,7 @@ class StepRegistry(PluginRegistry):
 
     def _notify(self, hook: str, **arguments: Any) -> None:
         """Call a hook that only listens: its failure must not become the request's, nor another plugin's."""
-        for implementation in self.implementations(hook):
+        for implementation in self._derive(f"listeners of {hook}", lambda: self.implementations(hook)):
             try:
                 _ask(implementation, **arguments)
             except Exception:

@@ -58,6 +58,7 @@ class _Flight:
     """One shared run, and those who wait for it."""
 
     def __init__(self, first: Call, call_next: StepCall) -> None:
+        self._first = first
         # The run's own call: what the first waiter's limits do to its call must not reach the others.
         self._call = Call(first.step, first.request, first.values, required=first.required)
         self._call.contexts = first.contexts
@@ -95,6 +96,7 @@ class _Flight:
             BaseException: the run's error; each waiter gets an instance of its own.
         """
         call.shared = self._has_taken_off
+        call.joined = self._first if call.shared else None
         self._has_taken_off = True
         self._waiting.append(call)
         if self._call.started_at is not None:

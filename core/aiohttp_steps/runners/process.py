@@ -75,6 +75,7 @@ class ProcessRunner:
             async with pool.slots:
                 await pool.ensure_worker()
                 call.mark_started(asyncio.get_running_loop().time())
+                pool.busy += 1
                 try:
                     is_good, packed = await run_sync(_execute, work, cancellable=True, limiter=limiter)
                 except BaseException as error:
@@ -82,6 +83,8 @@ class ProcessRunner:
                     if isinstance(error, anyio.BrokenWorkerProcess):
                         raise WorkerDiedError(call.step.name) from error
                     raise
+                finally:
+                    pool.busy -= 1
             value = pickle.loads(packed)  # noqa: S301 - from our own worker
             if is_good:
                 return value
@@ -124,12 +127,15 @@ class _Pool:
     Attributes:
         slots: one for each worker that may be busy.
         missing: how many workers, at least, are still to be started.
+        busy: how many are at work.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, size: int) -> None:
         self.loop = loop
         self.slots = asyncio.Semaphore(size)
         self.missing = self._size = size
+        self.busy = 0
+        self._wanted = 0
         self._used_at = loop.time()
         self._starting: set[asyncio.Task[None]] = set()
 
@@ -142,12 +148,19 @@ class _Pool:
         if now - self._used_at > MOST_IDLE_S:
             self.missing = self._size
         self._used_at = now
-        if not self.missing:
-            return
-        task = self.loop.create_task(self._start_worker(), name="start of a worker process")
-        self._starting.add(task)
-        task.add_done_callback(self._note_started)
-        await asyncio.shield(task)
+        self._wanted += 1
+        try:
+            while self.missing and self.missing + self.busy >= self._size:  # none is idle
+                # One that was started for a client who has left serves the next.
+                if len(self._starting) < min(self._wanted, self.missing):
+                    task = self.loop.create_task(self._start_worker(), name="start of a worker process")
+                    self._starting.add(task)
+                    task.add_done_callback(self._note_started)
+                done, _ = await asyncio.wait(self._starting, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()  # a start that failed is the failure of whoever waits for it
+        finally:
+            self._wanted -= 1
 
     def _note_started(self, task: asyncio.Task[None]) -> None:
         self._starting.discard(task)

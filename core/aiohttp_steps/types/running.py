@@ -41,6 +41,8 @@ class Call:
         values: the same, and what exclusive keys are made of.
         required: whether its failure ends the run.
         shared: whether it waited for a run that another request had begun.
+        joined: the call that began that run, in whose context the body runs; `None` if `shared` is false.
+            Calls can be keys of weak mappings, so that plugins may keep a note per call.
         contexts: what a runner in another process enters around the body there: functions without arguments
             that can be pickled and return context managers, the outermost first. For what a context
             variable would carry here, such as the parent of a trace.
@@ -56,10 +58,12 @@ class Call:
     """
 
     __slots__ = (
+        "__weakref__",
         "arguments",
         "attempts",
         "contexts",
         "is_expired",
+        "joined",
         "leave",
         "lock_s",
         "on_start",
@@ -77,6 +81,7 @@ class Call:
         self.contexts: tuple[Callable[[], AbstractContextManager[Any]], ...] = ()
         self.attempts = 0
         self.shared = False
+        self.joined: Call | None = None
         self.request = request
         self.values = values
         self.arguments = values

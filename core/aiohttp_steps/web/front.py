@@ -52,8 +52,8 @@ def add_front(app: web.Application) -> None:
             app.router.add_get("/", _lead_programs(answer))
         else:
             app.router.add_get(f"/front/{file.name}", answer)
-        if name == "icon":  # asked for here beside answers that are no page
-            app.router.add_get("/favicon.ico", answer)
+        if name == "icon":
+            app.router.add_get("/favicon.ico", answer)  # browsers ask for it beside JSON, too
 
 
 def _make_handler(body: bytes, content_type: str) -> Handler:
