@@ -47,7 +47,7 @@ async def test_views_passed_by_make_no_history(page, expect, serve_front, make_r
     url = await serve_front(*map(make_read, names))
     await page.goto(f"{url}/#pears")
     await expect(page.locator("#answer")).to_contain_text("value of pears")
-    await click_through(page, [names[number % 3] for number in range(9)], 0)
+    await click_through(page, ["apples", "plums"] * 5, 0)
     await expect(page).to_have_url(f"{url}/#plums")
     await page.go_back()
     await expect(page).to_have_url(f"{url}/#pears")
