@@ -109,7 +109,7 @@ def url(project, tmp_path, origins):
     assert "warning" not in said.lower()
 
 
-async def test_fifty_quick_switches_leave_nothing_running(page, expect, url, tab, state, click_through):
+async def test_fifty_quick_switches_leave_nothing_running(url, page, expect, tab, state, click_through):
     """Of 17 runs of `project`, and as many that would never end by themselves, only the last is drawn."""
     await page.goto(f"{url}/#project")
     await expect(state(page)).to_contain_text("all succeeded")
@@ -133,7 +133,7 @@ async def test_fifty_quick_switches_leave_nothing_running(page, expect, url, tab
     assert "chat_send" not in counts["begun"]  # it may write, and nobody pressed its button
 
 
-async def test_fifty_switches_are_measured(page, expect, url, tab, state, request):
+async def test_fifty_switches_are_measured(url, page, expect, tab, state, request):
     """How long each took from the press to the screen is recorded; the limit belongs to the benchmark."""
     await page.goto(f"{url}/#chat_send")
     await expect(state(page)).to_have_text("not run")

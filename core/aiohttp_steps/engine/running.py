@@ -22,12 +22,18 @@ class Running:
         listeners: who is told; `None`: nobody.
     """
 
+    __slots__ = ("_deadline_s", "_execution", "_listeners")
+
     def __init__(self, execution: Execution, deadline_s: float | None, listeners: Listeners | None) -> None:
         self._execution = execution
         self._deadline_s = deadline_s
         self._listeners = listeners
 
     async def __aenter__(self) -> Report:
+        return await self.enter()
+
+    async def enter(self) -> Report:
+        """Run, and return the report; without resources there is nothing to be left."""
         execution = self._execution
         if self._listeners is not None:
             self._listeners.tell_started(execution.run_info)
@@ -40,7 +46,8 @@ class Running:
             execution.interrupt()
             if self._listeners is not None:
                 self._listeners.tell_finished(Report(execution, estimate_gains))
-            await self._close(error)
+            if execution.resources is not None:
+                await execution.resources.close(error)
             raise
         report = Report(execution, estimate_gains)
         if self._listeners is not None:
@@ -50,12 +57,9 @@ class Running:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        failure = self._execution.failure
-        if error is None and failure is not None:
-            error = self._execution.errors[failure]
-        await self._close(error)
-
-    async def _close(self, error: BaseException | None) -> None:
-        resources = self._execution.resources
-        if resources is not None:
-            await resources.close(error)
+        execution = self._execution
+        if execution.resources is None:
+            return
+        if error is None and execution.failure is not None:
+            error = execution.errors[execution.failure]
+        await execution.resources.close(error)

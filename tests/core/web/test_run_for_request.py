@@ -121,7 +121,10 @@ async def test_client_that_leaves_does_not_tear_what_is_to_be_finished(run_app, 
         await go_on.wait()
         done.set()
 
+    asked = []
+
     async def handler(request):
+        asked.append(request)
         await run_for_request(request, "project")
         return web.Response()
 
@@ -132,5 +135,8 @@ async def test_client_that_leaves_does_not_tear_what_is_to_be_finished(run_app, 
         await begun.wait()
         writer.close()
         await writer.wait_closed()
+        while asked[0].transport is not None:  # until the server has noticed, and has cancelled the handler
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
         go_on.set()
         await asyncio.wait_for(done.wait(), 10)
