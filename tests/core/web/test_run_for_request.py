@@ -135,7 +135,7 @@ async def test_client_that_leaves_does_not_tear_what_is_to_be_finished(run_app, 
         await begun.wait()
         writer.close()
         await writer.wait_closed()
-        while asked[0].transport is not None:  # until the server has noticed, and has cancelled the handler
+        while asked[0].transport is not None:  # noqa: ASYNC110 - until aiohttp has noticed; it tells nobody
             await asyncio.sleep(0)
         await asyncio.sleep(0)
         go_on.set()
