@@ -59,6 +59,7 @@ async def check_race(
     Raises:
         AssertionError: some do not agree, or the steps are not deterministic; the message says all about it.
     """
+    __tracebackhide__ = True  # pytest shows the test's own line
     if isinstance(subject, StepRegistry):
         report = await find_races(subject, view, **options)
     else:

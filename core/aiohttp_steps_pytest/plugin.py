@@ -35,6 +35,7 @@ def check_race(request: pytest.FixtureRequest) -> Callable[..., Awaitable[RaceRe
     chosen = {name: value for name, value in options.items() if value is not None}
 
     async def check(*arguments: Any, **given: Any) -> RaceReport:
+        __tracebackhide__ = True
         return await testing.check_race(*arguments, **{**given, **chosen})
 
     return check

@@ -187,12 +187,19 @@ class _Encoder:
             return None
 
     def _encode_other(self, value: Any) -> Any:
-        """Write what msgspec does not know: of a plain object its plain attributes."""
+        """Write what msgspec does not know: of an object its public plain attributes.
+
+        The others are its own business: a lock that was waited for is not what it was, and as good.
+        """
         if isinstance(value, PurePath):
             return str(value)
         name = f"{type(value).__module__}.{type(value).__qualname__}"
         attributes: dict[str, Any] = getattr(value, "__dict__", {})
-        plain = {key: part for key, part in attributes.items() if isinstance(part, PLAIN)}
+        plain = {
+            key: part
+            for key, part in attributes.items()
+            if isinstance(part, PLAIN) and not key.startswith("_")
+        }
         if len(plain) < len(attributes) or not attributes:
             self.is_partial = True
         return {"": name, **plain}

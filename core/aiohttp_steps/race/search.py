@@ -70,7 +70,7 @@ class Search:
             start: an order that agrees.
             end: one that does not, with these differences.
         """
-        orders = _exchange(start, end)
+        orders = exchange(start, end)
         low, high = 0, len(orders) - 1
         while high - low > 1:
             middle = (low + high) // 2
@@ -164,7 +164,7 @@ class Search:
         return Disagreement(tuple(names), cause, seed, tuple(differences), gave)
 
 
-def _exchange(start: Sequence[str], end: Sequence[str]) -> list[list[str]]:
+def exchange(start: Sequence[str], end: Sequence[str]) -> list[list[str]]:
     """Return the orders on the way from one to another, neighbours exchanged one pair at a time.
 
     Each of them is possible if both ends are: two steps of which one waits for the other stand the same way
