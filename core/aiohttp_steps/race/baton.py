@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-PATIENCE_S = 0.02
-"""How long the others wait for a thread that shows no sign of life: it may wait for a lock or a file."""
+PATIENCE_S = 0.1
+"""How long the others wait for a thread that shows no sign of life: it may wait for a lock or a file, or
+be late because the machine is busy; the latter must not change the order."""
 
 MOST_LINES = 5_000
 """Lines of one body that are watched; what comes after them runs as it is."""

@@ -23,7 +23,9 @@ _OTHERWISE: dict[Cause, str] = {
     "order": "in the other order",
     "overlap": "together",
 }
-_ALONE = "a context variable that it sets does not come back when it runs beside others"
+_ALONE = (
+    "what it gives or leaves is not the same when it has a copy of the context, as steps beside others have"
+)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Schedule:
         pace: how steps are delayed at their await points.
         sequential: run the plan that has every step in a tier of its own.
         is_free: let the engine start steps as it does without a check.
-        carried: names of steps whose context variables are given on to those after them, against the rule.
+        carried: pairs of steps: the context variables of the first are given to the second, against the rule.
     """
 
     seed: str = ""
@@ -38,7 +38,7 @@ class Schedule:
     pace: Pace = "none"
     sequential: bool = False
     is_free: bool = False
-    carried: frozenset[str] = frozenset()
+    carried: frozenset[tuple[str, str]] = frozenset()
 
 
 SEQUENTIAL = Schedule(sequential=True, is_free=True)

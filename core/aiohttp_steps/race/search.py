@@ -44,22 +44,25 @@ class Search:
     async def find_context(self, differences: Sequence[Difference]) -> Disagreement:
         """Find who sets a context variable that somebody misses: all ran one by one, in plan order.
 
-        Only the copies of the context are left to make a difference. So if a step agrees again when it is
-        given what another one has set, these two are the pair.
+        Only the copies of the context are left to make a difference. So if what differs is as it was when a
+        step is given what another one has set, these two are the pair.
         """
         changes = self._runs.expected.changes
         writers = [name for name in self.order if changes.get(name)]
-        affected = [difference.name for difference in differences if difference.kind == "step"]
-        if not affected:
+        missed = next((difference for difference in differences if difference.kind != "variable"), None)
+        if missed is None:
             names = {difference.name for difference in differences}
             setters = [name for name in writers if names & {variable.name for variable in changes[name]}]
             return self._conclude(setters[-1:], "context", 0, differences)
-        reader = affected[0]
+        readers = [missed.name] if missed.kind == "step" else self.order
         for writer in writers:
-            found = await self._runs.differ(Schedule(ranks=rank(self.order), carried=frozenset({writer})))
-            if all(difference.name != reader for difference in found):
-                return self._conclude([writer, reader], "context", 0, differences)
-        return self._conclude([*writers, reader], "context", 0, differences)
+            for reader in readers[readers.index(writer) + 1 if writer in readers else 0 :]:
+                schedule = Schedule(ranks=rank(self.order), carried=frozenset({(writer, reader)}))
+                found = await self._runs.differ(schedule)
+                if all((other.kind, other.name) != (missed.kind, missed.name) for other in found):
+                    return self._conclude([writer, reader], "context", 0, differences)
+        rest = readers if missed.kind == "step" else []
+        return self._conclude([*writers, *rest] or self.order, "context", 0, differences)
 
     async def find_order(
         self, start: Sequence[str], end: Sequence[str], seed: int, differences: Sequence[Difference]

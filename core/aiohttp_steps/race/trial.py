@@ -98,9 +98,10 @@ class Trial:
 
     async def run_body(self, call_next: StepCall, step: Step, call: Call) -> Any:
         """Run the body of a step with the delays of the schedule, and note what it leaves in its context."""
-        for source in self.schedule.carried & self.changes.keys():
-            for variable, value in self.changes[source].items():
-                variable.set(value)
+        for writer, reader in self.schedule.carried:
+            if reader == step.name:
+                for variable, value in self.changes.get(writer, {}).items():
+                    variable.set(value)
         before = read_context()
         is_timed = step.options.timeout is not None
         if self._is_apart(step):

@@ -38,8 +38,6 @@ COMMANDS = [
     pytest.param(["explain", "home", "--format", "json"], id="explain as JSON"),
     pytest.param(["explain", "home", "--format", "mermaid"], id="explain as a flowchart"),
     pytest.param(["run", "home"], id="run"),
-    pytest.param(["race", "home", "--trials", "3"], id="race"),
-    pytest.param(["race", "home", "--trials", "3", "--json"], id="race as JSON"),
 ]
 
 

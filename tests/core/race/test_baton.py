@@ -40,8 +40,9 @@ def make_noter(trace, name, lines=20):
     return note
 
 
-def test_the_interleaving_of_threads_follows_from_the_seed():
-    """The operating system has no say in it."""
+def test_the_interleaving_of_threads_follows_from_the_seed(monkeypatch):
+    """The operating system has no say in it, as long as it does not leave a thread out for long."""
+    monkeypatch.setattr(module, "PATIENCE_S", 10.0)
     traces = {}
     for seed in "abcdefgh" * 3:
         trace = []

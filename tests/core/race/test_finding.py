@@ -13,6 +13,7 @@ from aiohttp_steps import step
 from aiohttp_steps.race import find_races
 
 user: ContextVar[str] = ContextVar("user", default="nobody")
+other: ContextVar[int] = ContextVar("other", default=0)
 
 
 def find(report, kind, name):
@@ -132,7 +133,11 @@ async def test_order_is_found_whatever_kind_of_trial_shows_it(check, innocents, 
     async def reads(*, box):
         return box["n"]
 
-    report = await check(*innocents, writes, waits, reads, seed=seed)
+    @parallel
+    async def later():
+        await asyncio.sleep(0)
+
+    report = await check(*innocents, writes, waits, reads, later, seed=seed)
     if report.disagreement is not None:
         assert (report.disagreement.steps, report.disagreement.cause) == (("writes", "reads"), "order")
 
@@ -184,7 +189,11 @@ async def test_a_lost_context_variable_is_found_with_who_sets_it(check, innocent
     async def greets():
         return f"Hello {user.get()}"
 
-    report = await check(*innocents, sets, greets)
+    @parallel
+    async def sets_another():
+        other.set(1)
+
+    report = await check(sets_another, *innocents, sets, greets)
     found = report.disagreement
     assert (found.steps, found.cause) == (("sets", "greets"), "context")
     assert found.gave["greets"] == ("'Hello ann'", "'Hello nobody'")
@@ -202,6 +211,33 @@ async def test_a_context_variable_that_only_the_caller_misses_is_found(check, in
     assert (report.disagreement.steps, report.disagreement.cause) == (("sets",), "context")
     variable = find(report, "variable", "user")
     assert (variable.expected, variable.found) == ("'ann'", "is not set")
+
+
+async def test_a_lost_context_variable_is_found_where_no_result_shows_it(check, innocents, parallel):
+    """Whoever reads it may write the difference somewhere else."""
+
+    @parallel
+    async def sets():
+        user.set("ann")
+
+    @step(concurrency="parallel", views=["v"], after=["sets"])
+    async def logs(*, box):
+        box["log"] = user.get()
+
+    report = await check(*innocents, sets, logs)
+    assert (report.disagreement.steps, report.disagreement.cause) == (("sets", "logs"), "context")
+
+
+async def test_a_step_that_looks_where_it_runs_is_named_alone(check, innocents, parallel):
+    """No other step has a part in it."""
+
+    @parallel
+    async def looks():
+        return asyncio.current_task().get_name() == "looks"
+
+    report = await check(*innocents, looks)
+    assert (report.disagreement.steps, report.disagreement.cause) == (("looks",), "context")
+    assert "a copy of the context" in report.describe()
 
 
 async def test_a_context_variable_that_is_reset_is_no_race(check, innocents, parallel):
@@ -254,6 +290,7 @@ async def test_two_locks_taken_in_opposite_order_are_found(check, parallel):
     async def other():
         return await asyncio.sleep(0.1)
 
+    began = asyncio.get_running_loop().time()
     report = await check(
         make("left", "a", "b"),
         other,
@@ -262,6 +299,24 @@ async def test_two_locks_taken_in_opposite_order_are_found(check, parallel):
     )
     assert report.disagreement.steps == ("left", "right")
     assert report.disagreement.gave["left"][1].startswith("timed_out")
+    assert asyncio.get_running_loop().time() - began < 60  # that is how long one run may take, at most
+
+
+@pytest.mark.parametrize("seed", range(1, 40, 3))
+async def test_an_order_of_three_is_brought_down_to_two_neighbours(check, parallel, seed):
+    """It takes three to show it, but there is an order in which the exchange of two is enough."""
+
+    def make(name, needs):
+        async def notes(*, box):
+            box["n"] = needs + 1 if box["n"] == needs else box["n"]
+
+        notes.__name__ = name
+        return parallel(notes)
+
+    report = await check(make("c", 2), make("b", 1), make("a", 0), seed=seed)
+    if report.disagreement is not None:
+        assert report.disagreement.cause == "order"
+        assert report.disagreement.steps in (("c", "b"), ("b", "a"))
 
 
 async def test_three_steps_that_only_disagree_together_are_reported_as_three(check, innocents, parallel):
@@ -383,6 +438,23 @@ async def test_a_view_of_which_nothing_may_overlap_is_said_to_be_one(check, para
     assert "no two steps may overlap" in report.describe()
 
 
+@pytest.mark.looptime
+async def test_delays_take_no_time(check, parallel):
+    """They are turns of the loop; and steps that wait for each other see it at once."""
+
+    def make(name):
+        async def waits():
+            for _ in range(4):
+                await asyncio.sleep(0)
+
+        waits.__name__ = name
+        return parallel(waits)
+
+    began = asyncio.get_running_loop().time()
+    assert (await check(*map(make, "abc"), trials=60)).agrees
+    assert asyncio.get_running_loop().time() == began
+
+
 @pytest.mark.parametrize("kind", ["async def", "def"])
 async def test_limits_of_time_are_not_hit_by_delays(check, innocents, parallel, kind):
     """Delays are turns of the loop, no time; and who has a limit is never held."""
@@ -435,12 +507,14 @@ async def test_a_step_that_cancels_its_own_task_is_a_fact_of_the_run(check, inno
     assert (await check(*innocents, gives_up)).agrees
 
 
-async def test_shared_steps_are_delayed_inside_of_their_flight(check, parallel):
+async def test_shared_steps_are_delayed_inside_of_their_flight(check, innocents):
     """Their body runs in a task of the registry, where the delays have to follow it."""
 
-    def make(name, share):
+    def make(name, share, wait_s):
         async def count(*, box):
             box = box.value
+            if wait_s:
+                await asyncio.sleep(wait_s)
             seen = box["n"]
             await asyncio.sleep(0)
             box["n"] = seen + 1
@@ -453,7 +527,10 @@ async def test_shared_steps_are_delayed_inside_of_their_flight(check, parallel):
             self.value = {"n": 0}
 
     report = await check(
-        make("left", lambda *, box: id(box)), make("right", False), inputs=lambda: {"box": Box()}
+        *innocents,
+        make("left", lambda *, box: id(box), 0),
+        make("right", False, 0.01),
+        inputs=lambda: {"box": Box()},
     )
     assert report.disagreement.steps == ("left", "right")
 
@@ -569,9 +646,12 @@ def snoop(registry):
 
 async def test_nothing_is_left_behind(check, registry, innocents, others):
     """Neither in the registry nor in the interpreter; a check is a guest."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(0.004)
     before = snoop(registry)
     await check(*innocents)
     names, *rest = snoop(registry)
+    sys.setswitchinterval(interval)
     assert [name for name in names if name != "p"] == before[0]
     assert rest == list(before[1:])
     assert not others()
