@@ -8,15 +8,17 @@ import signal
 import sys
 from pathlib import Path
 
-from benchmarks import overhead, plan, processes, seed, soak, view
+from benchmarks import inspector, overhead, plan, processes, seed, soak, switch, view
 from benchmarks.report import Printer, to_document
 
 BENCHMARKS = {
     "seed": seed.run,
     "view": view.run,
+    "switch": switch.run,
     "overhead": overhead.run,
     "plan": plan.run,
     "processes": processes.run,
+    "inspector": inspector.run,
     "soak": soak.run,
 }
 

@@ -4,6 +4,7 @@ from aiohttp_steps.engine import StepRegistry
 from aiohttp_steps.errors import StepError
 from aiohttp_steps.marker import collect_errors, concurrency, exclusive, hookimpl, step
 from aiohttp_steps.policies import Limits, time_left
+from aiohttp_steps.runners import check_cancelled
 from aiohttp_steps.types import Input, Retry
 from aiohttp_steps.web import REPORT, add_views, inject, json_response, setup, view
 
@@ -15,6 +16,7 @@ __all__ = [
     "StepError",
     "StepRegistry",
     "add_views",
+    "check_cancelled",
     "collect_errors",
     "concurrency",
     "exclusive",

@@ -105,4 +105,4 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
     """A slip must not look like a run that had nothing to say."""
     process = run("--only", "sead")
     assert process.returncode == 2
-    assert "no benchmark sead; there are: seed, view, overhead, plan" in process.stderr
+    assert "no benchmark sead; there are: seed, view, switch, overhead, plan" in process.stderr

@@ -6,7 +6,7 @@ import asyncio
 import threading
 
 import pytest
-from aiohttp_steps import step
+from aiohttp_steps import check_cancelled, step
 from aiohttp_steps.errors import PlanError, StepTimeoutError
 from aiohttp_steps.types import Status
 
@@ -496,3 +496,76 @@ async def test_inline_bodies_run_in_the_event_loops_thread(add, registry):
 
     add(inline)
     assert (await registry.run("v"))["inline"] == threading.get_ident()
+
+
+async def test_body_that_asks_ends_when_its_run_is_cancelled(add, registry):
+    """A thread cannot be stopped from outside; one that reads for long can look up from its work."""
+    begun, go, pieces = threading.Event(), threading.Event(), []
+
+    @parallel
+    def read():
+        check_cancelled()  # nothing has been cancelled yet
+        pieces.append(1)
+        begun.set()
+        go.wait(10)
+        check_cancelled()
+        pieces.append(2)
+
+    add(read)
+    run = asyncio.create_task(registry.run("v"))
+    await asyncio.to_thread(begun.wait, 10)
+    run.cancel()
+    await asyncio.sleep(0)
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert pieces == [1]
+
+
+async def test_body_that_asks_ends_when_its_time_is_up(add, registry):
+    """It is reported as timed out, and gives its thread back instead of being left behind to its end."""
+    go, ended = threading.Event(), threading.Event()
+
+    @step(concurrency="parallel", views=["v"], timeout=0.01)
+    def read():
+        go.wait(10)
+        try:
+            check_cancelled()
+        except asyncio.CancelledError:
+            ended.set()
+            raise
+
+    add(read)
+    report = await registry.run("v")
+    go.set()
+    assert report.outcome("read").status is Status.TIMED_OUT
+    assert await asyncio.to_thread(ended.wait, 10)
+
+
+async def test_next_body_of_a_thread_is_wanted(add, open_registry, make_plugin):
+    """The thread goes on with other work, of which nothing was cancelled."""
+    registry = open_registry(threads=1)
+    begun, go = threading.Event(), threading.Event()
+
+    @step(concurrency="parallel", views=["first"])
+    def first():
+        begun.set()
+        go.wait(10)
+
+    @step(concurrency="parallel", views=["second"])
+    def second():
+        check_cancelled()
+        return "read"
+
+    registry.register(make_plugin("p", first, second))
+    run = asyncio.create_task(registry.run("first"))
+    await asyncio.to_thread(begun.wait, 10)
+    run.cancel()
+    go.set()
+    await asyncio.wait([run])
+    assert (await registry.run("second"))["second"] == "read"
+
+
+def test_asking_outside_of_a_step_does_nothing():
+    """A function that steps share with other code can ask in any case."""
+    check_cancelled()

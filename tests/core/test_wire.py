@@ -22,7 +22,7 @@ def document(registry):
     """Return a function that runs view `v` and reads its JSON."""
 
     async def run(*, debug=False, **options):
-        return json.loads(encode_report(await registry.run("v", **options), debug=debug))
+        return json.loads(encode_report(await registry.run("v", **options), debug=debug).body)
 
     return run
 
@@ -259,7 +259,7 @@ async def test_a_run_that_ended_early_is_no_complete_document(add, registry):
     async def later(): ...
 
     add(user, later)
-    found = json.loads(encode_report(await registry.run("v")))
+    found = json.loads(encode_report(await registry.run("v")).body)
     assert found["data"] == {"user": None, "later": None}
     assert list(found["errors"]) == ["user"]
     assert found["completed"] is False

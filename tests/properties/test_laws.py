@@ -143,7 +143,7 @@ def test_law_7_results_errors_and_json_stand_in_plan_order(worlds, data):
     world = data.draw(worlds(endings=FAILING))
     report = world.run().report
     order = [step.name for step in report.plan.steps]
-    document = json.loads(encode_report(report))
+    document = json.loads(encode_report(report).body)
 
     assert [outcome.step.name for outcome in report.outcomes] == order
     assert list(report) == order

@@ -81,7 +81,7 @@ async def run(
     (report,) = await measure(registry, view, inputs, sequential=sequential)
     if trace is not None:
         _write_trace(report, trace)
-    document = encode_report(report, debug=True)
+    document = encode_report(report, debug=True).body
     if sys.stdout.isatty():
         Console.results().print_json(document.decode())
     else:

@@ -188,6 +188,8 @@ class StepRegistry(PluginRegistry):
         running = self.running(
             program, inputs, request=request, answers=answers, deadline_s=deadline_s, watch=watch
         )
+        if not program.has_resources:
+            return await running.enter()
         async with running as report:
             return report
 

@@ -22,6 +22,8 @@ class Running:
         notify: called with the name of a hook and its arguments; `None`: nobody listens.
     """
 
+    __slots__ = ("_deadline_s", "_execution", "_notify")
+
     def __init__(
         self, execution: Execution, deadline_s: float | None, notify: Callable[..., None] | None
     ) -> None:
@@ -30,6 +32,10 @@ class Running:
         self._notify = notify
 
     async def __aenter__(self) -> Report:
+        return await self.enter()
+
+    async def enter(self) -> Report:
+        """Run, and return the report; without resources there is nothing to be left."""
         execution = self._execution
         if self._notify is not None:
             self._notify("steps_run_started", run=execution.run_info)
@@ -42,7 +48,8 @@ class Running:
             execution.interrupt()
             if self._notify is not None:
                 self._notify("steps_run_finished", report=Report(execution, estimate_gains))
-            await self._close(error)
+            if execution.resources is not None:
+                await execution.resources.close(error)
             raise
         report = Report(execution, estimate_gains)
         if self._notify is not None:
@@ -52,12 +59,9 @@ class Running:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        failure = self._execution.failure
-        if error is None and failure is not None:
-            error = self._execution.errors[failure]
-        await self._close(error)
-
-    async def _close(self, error: BaseException | None) -> None:
-        resources = self._execution.resources
-        if resources is not None:
-            await resources.close(error)
+        execution = self._execution
+        if execution.resources is None:
+            return
+        if error is None and execution.failure is not None:
+            error = execution.errors[execution.failure]
+        await execution.resources.close(error)

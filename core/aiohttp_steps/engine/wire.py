@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -31,9 +31,41 @@ class StepEncodingError(StepError):
         self.step = step
 
 
-def encode_report(report: Report, *, debug: bool = False) -> bytes:
-    """Return the JSON document of a report. As `build_document`."""
-    return msgspec.json.encode(build_document(report, debug=debug))
+class EncodedReport(NamedTuple):
+    """The JSON document of a report.
+
+    Attributes:
+        body: the document.
+        completed: what it says of itself.
+    """
+
+    body: bytes
+    completed: bool
+
+
+def encode_report(report: Report, *, debug: bool = False) -> EncodedReport:
+    """Return the JSON document of a report, as `build_document` describes it.
+
+    Raises:
+        StepEncodingError: the value of a required step cannot be said in JSON.
+    """
+    values, errors = report.values, report.errors
+    document = {
+        "view": report.view,
+        "completed": report.completed,
+        "data": {node.step.name: values.get(node.step.name) for node in report.plan.nodes if node.shown},
+        "errors": {name: _describe_step_error(report, name, error, debug) for name, error in errors.items()}
+        if errors
+        else errors,
+        "timing": describe_timing(report),
+    }
+    try:
+        # All at once, which is what nearly always succeeds.
+        return EncodedReport(msgspec.json.encode(document, enc_hook=_encode_other), report.completed)
+    # msgspec's hooks, and the methods of the values, may raise anything: find out whose fault it is.
+    except Exception:  # noqa: BLE001
+        document = build_document(report, debug=debug)
+        return EncodedReport(msgspec.json.encode(document), bool(document["completed"]))
 
 
 def build_document(report: Report, *, debug: bool = False) -> dict[str, Any]:
@@ -63,7 +95,7 @@ def build_document(report: Report, *, debug: bool = False) -> dict[str, Any]:
                 if node.required:
                     raise error from fault
         if error is not None:
-            errors[node.step.name] = {**describe_error(error, debug=debug), "plugin": node.step.plugin}
+            errors[node.step.name] = _describe_step_error(report, node.step.name, error, debug)
     return {
         "view": report.view,
         "completed": report.completed and not errors,
@@ -78,6 +110,11 @@ def describe_error(error: BaseException, *, debug: bool = False) -> dict[str, st
     if isinstance(error, StepError):
         return {"type": error.type, "message": str(error)}
     return {"type": "error", "message": f"{type(error).__name__}: {error}" if debug else HIDDEN}
+
+
+def _describe_step_error(report: Report, name: str, error: BaseException, debug: bool) -> dict[str, str]:
+    plugin = report.plan.nodes[report.plan.index[name]].step.plugin
+    return {**describe_error(error, debug=debug), "plugin": plugin}
 
 
 def describe_timing(report: Report) -> dict[str, Any]:

@@ -23,6 +23,25 @@ if TYPE_CHECKING:
     from aiohttp_steps.types import Call, Step, StepCall
 
 
+_bodies = threading.local()
+"""Which job a thread works on: `_bodies.job`."""
+
+
+def check_cancelled() -> None:
+    """End a body in a thread for which nobody waits any more; to be called between pieces of its work.
+
+    A thread cannot be stopped from outside. Its client may have left, its time be up, a required step have
+    failed: then this raises, and the body should let it pass, after cleaning up. Costs less than a
+    microsecond. Where nothing was cancelled, and outside of runner `thread`, it does nothing.
+
+    Raises:
+        asyncio.CancelledError: the step was cancelled, or has timed out.
+    """
+    job: _Job | None = getattr(_bodies, "job", None)
+    if job is not None and job.is_unwanted:
+        raise asyncio.CancelledError
+
+
 class ThreadRunner:
     """Calls plain functions in threads, with a copy of the context.
 
@@ -30,7 +49,8 @@ class ThreadRunner:
 
     When a call is cancelled: a body that has not started never will; one that runs is waited for, because it
     cannot be stopped, unless its own `timeout` is what cancelled it. Then it is left behind: it keeps its
-    thread until it ends, is counted by `left_behind`, and its result is discarded.
+    thread until it ends, is counted by `left_behind`, and its result is discarded. In both cases the body
+    learns of it if it asks, by `check_cancelled`.
 
     Args:
         threads: most threads at once; `None`: number of processors plus 4, at most 32.
@@ -75,6 +95,7 @@ class ThreadRunner:
         try:
             await job.finished
         except asyncio.CancelledError:
+            job.is_unwanted = True
             if not self._pool.withdraw(job):
                 await self._outlive(job)
             raise
@@ -112,6 +133,7 @@ class _Job:
         "has_ended",
         "is_claimed",
         "is_done",
+        "is_unwanted",
         "loop",
         "value",
     )
@@ -125,6 +147,7 @@ class _Job:
         self.is_claimed = False  # by a thread; under the pool's lock, as is the next
         self.has_ended = False
         self.is_done = False
+        self.is_unwanted = False  # set in the loop, read in the thread
         self.value: Any = None
         self.error: BaseException | None = None
 
@@ -135,11 +158,14 @@ class _Job:
             call.mark_started(at)
         else:  # somebody in the loop waits for it
             self._tell(call.mark_started, at)
+        _bodies.job = self
         try:
             self.value = self.context.run(self.function)
         # Whatever a body raises belongs to the task that waits for it, which judges it.
         except BaseException as error:  # noqa: BLE001
             self.error = error
+        finally:
+            del _bodies.job
         self._tell(self._deliver)
 
     def _deliver(self) -> None:

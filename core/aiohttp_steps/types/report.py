@@ -12,7 +12,7 @@ from aiohttp_steps.types.running import Call, RunInfo
 from aiohttp_steps.types.step import MISSING, OPTIONS_ATTRIBUTE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 
     from aiohttp_steps.types.plan import Node, Plan
     from aiohttp_steps.types.step import Step, StepOptions
@@ -211,6 +211,16 @@ class Report:
         return tuple(_outcome_of(self._ledger, node) for node in self._ledger.plan.nodes)
 
     @property
+    def values(self) -> dict[str, Any]:
+        """What steps gave, or their defaults, by name, in plan order; without those that have neither."""
+        plan, values = self._ledger.plan, self._ledger.values
+        return {
+            node.step.name: value
+            for node, value in zip(plan.nodes, values, strict=True)
+            if value is not MISSING
+        }
+
+    @property
     def errors(self) -> dict[str, BaseException]:
         """Why steps gave no result, by name, in plan order; also of those whose default stands in."""
         plan, errors = self._ledger.plan, self._ledger.errors
@@ -219,7 +229,7 @@ class Report:
     @cached_property
     def timing(self) -> Timing:
         """Times of the run as a whole."""
-        return _timing_of(self._ledger, self.outcomes)
+        return _timing_of(self._ledger)
 
     @cached_property
     def what_if(self) -> dict[str, float]:
@@ -324,13 +334,12 @@ def _outcome_of(ledger: Ledger, node: Node) -> Outcome:
     has_started, has_ended = started != NEVER, ended != NEVER
     was_ready = ready != NEVER and has_ended
     call = ledger.calls.get(index)
-    inputs_at = max((ledger.ended_at[edge.source] for edge in node.edges), default=began)
     return Outcome(
         step=node.step,
         status=ledger.statuses[index] or (Status.SUCCEEDED if has_ended else Status.NOT_STARTED),
         value=ledger.values[index],
         error=ledger.errors[index],
-        barrier_s=max(0.0, ready - inputs_at) if was_ready else 0.0,
+        barrier_s=_idle_of(ledger, node),
         queue_s=max(0.0, (started if has_started else ended) - ready) if was_ready else 0.0,
         lock_s=call.lock_s if call else 0.0,
         run_s=ended - started if has_started and has_ended else 0.0,
@@ -341,37 +350,56 @@ def _outcome_of(ledger: Ledger, node: Node) -> Outcome:
     )
 
 
-def _timing_of(ledger: Ledger, outcomes: tuple[Outcome, ...]) -> Timing:
-    path = _critical_path(ledger.plan, outcomes)
+def _timing_of(ledger: Ledger) -> Timing:
+    # From the moments alone: an `Outcome` for each step would cost as much as running them.
+    began, ended_at = ledger.began_at, ledger.ended_at
+    idle_s = [_idle_of(ledger, node) for node in ledger.plan.nodes]
+    run_s = [
+        ended - started if NEVER not in (started, ended) else 0.0
+        for started, ended in zip(ledger.started_at, ended_at, strict=True)
+    ]
+    path = _critical_path(ledger, idle_s)
     return Timing(
-        wall_s=ledger.finished_at - ledger.began_at,
-        sum_s=sum(outcome.run_s for outcome in outcomes),
-        critical_path_s=sum(outcomes[index].run_s for index in path),
-        critical_path=tuple(outcomes[index].step.name for index in path),
-        idle_s=sum(outcome.barrier_s for outcome in outcomes),
+        wall_s=ledger.finished_at - began,
+        sum_s=sum(run_s),
+        critical_path_s=sum(run_s[index] for index in path),
+        critical_path=tuple(ledger.plan.nodes[index].step.name for index in path),
+        idle_s=sum(idle_s),
     )
 
 
-def _critical_path(plan: Plan, outcomes: tuple[Outcome, ...]) -> list[int]:
+def _idle_of(ledger: Ledger, node: Node) -> float:
+    """Return how long a step was held back although all it takes was there."""
+    ready = ledger.ready_at[node.index]
+    if ready == NEVER or ledger.ended_at[node.index] == NEVER:
+        return 0.0
+    inputs_at = ledger.began_at
+    for edge in node.edges:
+        inputs_at = max(inputs_at, ledger.ended_at[edge.source])
+    return max(0.0, ready - inputs_at)
+
+
+def _critical_path(ledger: Ledger, idle_s: list[float]) -> list[int]:
     """Walk back from the step that ended last, each time to the one whose end let it start."""
+    plan, started_at, ended_at = ledger.plan, ledger.started_at, ledger.ended_at
 
-    def end(index: int) -> float:
-        return outcomes[index].ended_s or 0.0
-
-    def last_of(indexes: list[int]) -> int | None:
-        ran = [index for index in indexes if outcomes[index].started_s is not None]
-        # On a tie the earlier in the plan, so that the path does not depend on chance.
-        return max(ran, key=lambda index: (end(index), -index), default=None)
+    def last_of(indexes: Iterable[int]) -> int | None:
+        last, last_at = None, NEVER
+        for index in indexes:
+            at = ended_at[index]
+            # On a tie the earlier in the plan, so that the path does not depend on chance.
+            is_later = last is None or at > last_at or (at == last_at and index < last)
+            if is_later and started_at[index] != NEVER:
+                last, last_at = index, at
+        return last
 
     path: list[int] = []
-    here = last_of([node.index for node in plan.nodes])
+    here = last_of(range(len(plan.nodes)))
     while here is not None:
         path.append(here)
         node = plan.nodes[here]
         blockers = [edge.source for edge in node.edges]
-        if outcomes[here].barrier_s or not blockers:
-            blockers += [
-                n.index for tier in plan.tiers[max(0, node.tier - 1) : node.tier] for n in tier.nodes
-            ]
+        if node.tier and (idle_s[here] or not blockers):
+            blockers += [before.index for before in plan.tiers[node.tier - 1].nodes]
         here = last_of(blockers)
     return path[::-1]

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import msgspec
 from aiohttp import hdrs, web
 
-from aiohttp_steps.engine import StepEncodingError, build_document, describe_error
+from aiohttp_steps.engine import StepEncodingError, describe_error, encode_report
 from aiohttp_steps.errors import InputError, StepError, StepShedError, StepSkippedError
 from aiohttp_steps.web.state import STATE
 
@@ -46,10 +46,9 @@ def json_response(
         request = report.run.request
         state = request.config_dict.get(STATE) if request is not None else None
         debug = state is not None and state.debug
-    document = build_document(report, debug=debug)
-    body = msgspec.json.encode(document)
+    body, completed = encode_report(report, debug=debug)
     response = web.Response(body=body, status=status, content_type="application/json", headers=headers)
-    response.headers[COMPLETED] = _flag(document["completed"])
+    response.headers[COMPLETED] = _flag(completed)
     return response
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
+from aiohttp_steps.web.front import add_front
 from aiohttp_steps.web.responses import problem
 from aiohttp_steps.web.setup import setup
 from aiohttp_steps.web.views import add_views
@@ -35,7 +36,7 @@ def build_server_app(
     debug: bool | None = None,
     sequential: bool | None = None,
 ) -> web.Application:
-    """Return an application that serves all views of a registry.
+    """Return an application that serves all views of a registry, and a page with them side by side.
 
     Args:
         hosts: the values of `Host` that it answers to, each with its port if that is not 80. Requests with
@@ -46,12 +47,8 @@ def build_server_app(
     app = web.Application(middlewares=[_make_guard(frozenset(host.lower() for host in hosts))])
     setup(app, registry, inputs=inputs, debug=debug, sequential=sequential)
     add_views(app)
-    app.router.add_get("/", _go_to_views)
+    add_front(app)
     return app
-
-
-async def _go_to_views(_request: web.Request) -> web.StreamResponse:
-    raise web.HTTPFound("/views")
 
 
 def _make_guard(hosts: frozenset[str]) -> Any:

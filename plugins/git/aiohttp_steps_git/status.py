@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aiohttp_steps import step
+from aiohttp_steps import check_cancelled, step
 
 from aiohttp_steps_git.branch import compare_upstream
 from aiohttp_steps_git.changes import Counts, Status
@@ -35,6 +35,8 @@ def git_status(*, project_path: Path, status_limit: int = STATUS_LIMIT) -> Statu
 
     Each list has at most `status_limit` entries; the counts are complete.
     Nothing in the repository is written or locked, so that the user's own git commands are not disturbed.
+    Cancelled, it ends before the next of the parts that it is put together from; the longest compares the
+    work tree with the index.
     """
     with open_repository(project_path) as repo:
         if repo.is_bare:
@@ -45,9 +47,14 @@ def git_status(*, project_path: Path, status_limit: int = STATUS_LIMIT) -> Statu
         # One index for both sides: each call of `repo.index` may read the file anew.
         index = repo.index
         flags = read_flags(Path(repo.path, "index"))
+        # Each part is a call or two that nobody can stop: none is begun for a client that has left.
+        check_cancelled()
+        staged = read_staged(repo, index, flags)
+        worktree = read_worktree(repo, index, flags)
+        check_cancelled()
         return _make_status(
-            staged=read_staged(repo, index, flags),
-            worktree=read_worktree(repo, index, flags),
+            staged=staged,
+            worktree=worktree,
             conflicts=read_conflicts(index),
             upstream=compare_upstream(repo),
             limit=status_limit,

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pygit2
+from aiohttp_steps import check_cancelled
 from pygit2.enums import DeltaStatus, DiffOption
 
 from aiohttp_steps_git.contents import Contents
@@ -63,8 +64,10 @@ def read_worktree(repo: pygit2.Repository, index: pygit2.Index, flags: IndexFlag
 
     Raises:
         WorkTreeBusyError: files were written or removed while they were read, each of several times.
+        asyncio.CancelledError: nobody waits for it any more.
     """
     for _ in range(_ATTEMPTS):
+        check_cancelled()
         try:
             return _read_once(repo, index, flags)
         except (pygit2.GitError, FileNotFoundError) as fault:
