@@ -40,6 +40,25 @@ async def test_values_are_found_by_name_and_by_function(add, registry):
     assert len(report) == 2
 
 
+@pytest.mark.looptime
+async def test_times_of_steps_can_be_set_beside_other_times_of_the_loop(add, registry):
+    """What a plugin has noticed in the loop meanwhile is laid beside the steps that ran just then."""
+
+    @parallel
+    async def late():
+        await asyncio.sleep(2)
+
+    add(late)
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(5)
+    began_at = loop.time()
+    report = await registry.run("v")
+    outcome = report.outcome("late")
+    assert report.began_at == pytest.approx(began_at)
+    assert report.began_at + outcome.ended_s == pytest.approx(loop.time())
+    assert report.without_values().began_at == report.began_at
+
+
 async def test_methods_are_keys_too(registry):
     """Plugins that are instances have methods for steps."""
 

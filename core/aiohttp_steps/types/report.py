@@ -196,6 +196,11 @@ class Report:
         return self._ledger.plan.view
 
     @property
+    def began_at(self) -> float:
+        """When the run began, in the event loop's time: what `Outcome.started_s` and `ended_s` count from."""
+        return self._ledger.began_at
+
+    @property
     def answer(self) -> Any:
         """The response with which a step ended the run, `None` if none did."""
         return self._ledger.answer

@@ -1,0 +1,173 @@
+"""Watches an event loop: a beat in it puts off an alarm; when that goes off, a thread looks at the loop.
+
+Owns thread, timers and clocks, and gathers evidence. What to make of that is its owner's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from aiohttp_steps_stalls.alarm import make_alarm
+from aiohttp_steps_stalls.look import look_at_all, look_at_loop
+from aiohttp_steps_stalls.processor import OwnUsage, read_all_cpu
+from aiohttp_steps_stalls.underway import UNDER_WAY
+from aiohttp_steps_stalls.verdict import Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aiohttp_steps_stalls.look import Look
+
+MOST_S = 30.0
+"""What lasts longer is a debugger, or a machine that slept, and nobody's fault."""
+
+_SELDOM = 8
+"""A loop that stays held is looked at again after one part in so many of the time for which it was."""
+
+_SHARE = 200
+"""What is done in vain, and what is done in case, may each cost one part in so many."""
+
+_REST_BEATS = 4
+"""While no step runs in a thread, processor times are read at every so many beats."""
+
+
+class Watch:
+    """Notices when the loop that runs here does not turn.
+
+    Args:
+        threshold_s: how long it must not have turned, in seconds.
+        explain: called in the loop with each stall: when it began, by `time.monotonic`, and what is known;
+            answers whether somebody was to blame.
+    """
+
+    def __init__(self, threshold_s: float, explain: Callable[[float, Evidence], bool]) -> None:
+        self._threshold_s = threshold_s
+        self._explain = explain
+        # A hold is noticed for certain from one beat above the threshold on.
+        self._beat_s = threshold_s / 2
+        self._patience_s = threshold_s / 2
+        self._loop = asyncio.get_running_loop()
+        self._ident = threading.get_ident()
+        self._usage = OwnUsage()
+        self._alarm = make_alarm(self._beat_s + self._patience_s, self._beat_s + 2 * threshold_s)
+        self._is_stopped = threading.Event()
+        self._looks: list[Look] = []
+        self._base: Mapping[int, float] = {}
+        self._base_at = self._next_base_at = self._quiet_until = 0.0
+        self._take_base(time.monotonic())
+        self._expect(time.monotonic())
+        self._handle = self._loop.call_later(self._beat_s, self._beat)
+        self._thread = threading.Thread(target=self._watch, name="aiohttp-steps-stalls", daemon=True)
+        self._thread.start()
+        UNDER_WAY.listeners.add(self._freshen)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that is watched."""
+        return self._loop
+
+    def stop(self) -> None:
+        """End thread and timer. Call it in the loop, or after that was closed."""
+        UNDER_WAY.listeners.discard(self._freshen)
+        self._handle.cancel()
+        self._is_stopped.set()
+        self._alarm.stop()
+        self._thread.join()
+        self._release()
+
+    def _release(self) -> None:
+        self._alarm.close()
+        self._usage.close()
+        self._looks = []
+
+    def settle(self) -> None:
+        """Explain a stall that has just ended, now and not at the next beat. Call it in the loop."""
+        now = time.monotonic()
+        if now - self._due_at >= self._threshold_s:
+            self._explain_stall(now)
+            self._expect(time.monotonic())
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        if now - self._due_at >= self._threshold_s:
+            self._explain_stall(now)
+            now = time.monotonic()
+        elif self._looks:
+            # Looked in vain. Where turns are that long at all times, look later for a while.
+            self._quiet_until = now + self._beat_s * 4
+        self._expect(now)
+        self._handle = self._loop.call_later(self._beat_s, self._beat)
+
+    def _expect(self, now: float) -> None:
+        """Begin to wait for the next beat."""
+        self._looks = []  # here, and not in the other thread: they hold frames of this one
+        self._began = self._usage.read()
+        if UNDER_WAY or now - self._base_at >= _REST_BEATS * self._beat_s:
+            self._take_base(now)
+        self._due_at = now + self._beat_s
+        self._alarm.put_off(patiently=now < self._quiet_until)
+
+    def _freshen(self) -> None:
+        """Read processor times before a step begins in a thread, if that was not done just now."""
+        now = time.monotonic()
+        if now - self._base_at >= self._beat_s and threading.get_ident() == self._ident:
+            self._take_base(now)
+
+    def _take_base(self, now: float) -> None:
+        if now < self._next_base_at:
+            return
+        # Not the time that passed: if others took the GIL meanwhile, the next reading matters all the more.
+        began_s = time.thread_time()
+        self._base = read_all_cpu()
+        self._base_at = now
+        self._next_base_at = now + (time.thread_time() - began_s) * _SHARE
+
+    def _explain_stall(self, now: float) -> None:
+        looks = [look for look in self._looks if look.at >= self._due_at]
+        lasted_s = now - self._due_at
+        if lasted_s > MOST_S or (now < self._quiet_until and not looks):
+            return
+        usage = self._usage.read()
+        last = look_at_all(self._ident, 0.0)
+        evidence = Evidence(
+            threshold_s=self._threshold_s,
+            lasted_s=lasted_s,
+            denied_s=usage.denied_s - self._began.denied_s,
+            loop_cpu_s=usage.cpu_s - self._began.cpu_s,
+            looks=looks,
+            last=last,
+            cpu_s={
+                number: thread.cpu_s - self._base.get(number, 0.0)
+                for number, thread in last.threads.items()
+                if thread.cpu_s is not None
+            },
+            begun=UNDER_WAY.find_begun(),
+            untold=UNDER_WAY.find_untold(),
+        )
+        if not self._explain(self._due_at, evidence):
+            self._quiet_until = time.monotonic() + (self._usage.read().cpu_s - usage.cpu_s) * _SHARE
+
+    def _watch(self) -> None:
+        """Wait for the alarm, and then look until the loop turns. Runs in the thread."""
+        while self._alarm.wait():
+            expected_at = self._due_at + self._patience_s
+            while not self._is_stopped.is_set():
+                now = time.monotonic()
+                late_s = now - self._due_at
+                if self._loop.is_closed():  # and nobody has stopped this
+                    self._release()
+                    return
+                if late_s < self._patience_s / 2 or late_s > MOST_S:
+                    break  # it turns, or never will
+                waited_s = max(0.0, now - expected_at)
+                # Who has been kept out may see the thread that kept it, before that goes on.
+                is_kept_out = waited_s > self._threshold_s / 4
+                look = (look_at_all if is_kept_out else look_at_loop)(self._ident, waited_s)
+                self._looks.append(look)
+                del look  # its frames are the loop's
+                delay_s = max(self._patience_s / 2, late_s / _SELDOM)
+                expected_at = time.monotonic() + delay_s
+                self._is_stopped.wait(delay_s)
