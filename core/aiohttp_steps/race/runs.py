@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
+import gc
 import sys
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,7 @@ class Runs:
         self._hold_s = LEAST_HOLD_S
         self._plugin = TrialPlugin()
         self._switch_interval_s = sys.getswitchinterval()
+        self._collects = gc.isenabled()
         self.count = 0
         self.expected: Observation
 
@@ -75,11 +77,15 @@ class Runs:
         self._files.__enter__()
         self._registry.register(self._plugin, "race check")
         sys.setswitchinterval(SWITCH_INTERVAL_S)
+        # A collection runs finalizers and callbacks in whatever thread it falls, at a moment that is chance.
+        gc.disable()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._collects:
+            gc.enable()
         sys.setswitchinterval(self._switch_interval_s)
         self._registry.unregister(self._plugin)
         self._files.__exit__(kind, error, trace)
@@ -117,6 +123,7 @@ class Runs:
         self.count += 1
         if self.count > 1:
             self._files.restore()
+        gc.collect(1)  # between runs it harms nobody; the oldest generation would take too long
         inputs = dict(self._inputs() if callable(self._inputs) else self._inputs or {})
         trial = Trial(schedule, hold_s=self._hold_s)
         context = copy_context()

@@ -152,3 +152,12 @@ def test_an_unknown_view_is_told_with_its_neighbour(command):
     ended = command("race", "shp")
     assert ended.code == 1
     assert "did you mean 'shop'?" in ended.err
+
+
+def test_progress_is_shown_on_terminals_alone(command, monkeypatch):
+    """Who waits wants to know for how long; a log of CI does not."""
+    assert "trial" not in command("race", "calm").err
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    shown = command("race", "calm", "--trials", "2")
+    assert "first runs" in shown.err
+    assert "first runs" not in shown.out

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 
 import pytest
 from aiohttp_steps.race import baton as module
 from aiohttp_steps.race.baton import Baton
+
+
+@pytest.fixture(autouse=True)
+def no_collections():
+    """Keep finalizers and callbacks of others out of the threads, as a check does."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def run_threads(seed, functions):

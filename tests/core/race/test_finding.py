@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
 import time
@@ -642,7 +643,8 @@ async def test_what_is_kept_from_run_to_run_is_not_deterministic(check, parallel
 
 
 def snoop(registry):
-    return [info.name for info in registry.plugins], sys.getswitchinterval(), threading.gettrace()
+    names = [info.name for info in registry.plugins]
+    return names, sys.getswitchinterval(), threading.gettrace(), gc.isenabled()
 
 
 async def test_nothing_is_left_behind(check, registry, innocents, others):
