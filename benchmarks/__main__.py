@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from benchmarks import overhead, plan, processes, seed, soak, stalls, switch, view
+from benchmarks import inspector, overhead, plan, processes, seed, soak, stalls, switch, view
 from benchmarks.report import Printer, to_document
 
 BENCHMARKS = {
@@ -18,6 +18,7 @@ BENCHMARKS = {
     "overhead": overhead.run,
     "plan": plan.run,
     "processes": processes.run,
+    "inspector": inspector.run,
     "stalls": stalls.run,
     "soak": soak.run,
 }

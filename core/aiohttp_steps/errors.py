@@ -9,6 +9,7 @@ StepsError
 │   ├── UnknownNameError     a name that nobody provides         (.name, .nearest)
 │   └── DuplicateNameError   two owners of one name              (.name, .plugins)
 ├── InputError               a value for an input is missing or wrong (.input, .expected)
+├── RaceCheckError           a race check cannot be made
 ├── HookError                a hook of the host cannot be called (.hook, .nearest)
 ├── HookExitError            an implementation of such a hook raised SystemExit (.hook, .plugin)
 └── StepError                a step did not succeed, in a way that its author or the engine declares
@@ -136,6 +137,10 @@ class InputError(StepsError):
         super().__init__(message)
         self.input = input
         self.expected = expected
+
+
+class RaceCheckError(StepsError):
+    """A race check cannot be made: what it is to watch is not there, is too much, or may not be put back."""
 
 
 class HookError(StepsError):

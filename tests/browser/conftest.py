@@ -86,29 +86,6 @@ def page_faults():
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(browser, origins, page_faults):
-    """Give a page. Errors on its console, uncaught ones, and requests to elsewhere fail the test."""
-
-    def see_request(request):
-        asked = urlsplit(request.url)
-        if asked.scheme not in {"data", "blob"} and f"{asked.scheme}://{asked.netloc}" not in origins:
-            page_faults.append(f"request to elsewhere: {request.url}")
-
-    def see_message(message):
-        if message.type in {"error", "warning"}:
-            page_faults.append(f"{message.type} on the console: {message.text}")
-
-    context = await browser.new_context(reduced_motion="reduce")
-    context.set_default_timeout(20_000)
-    context.on("request", see_request)
-    context.on("console", see_message)
-    context.on("weberror", lambda error: page_faults.append(f"uncaught: {error.error}"))
-    yield await context.new_page()
-    await context.close()
-    assert not page_faults
-
-
-@pytest_asyncio.fixture(loop_scope="session")
 async def serve_app(origins):
     """Give a function that serves an application on a free loopback port and returns its URL.
 
@@ -132,6 +109,32 @@ async def serve_app(origins):
     yield serve
     for runner in runners:
         await runner.cleanup()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser, serve_app, origins, page_faults):
+    """Give a page. Errors on its console, uncaught ones, and requests to elsewhere fail the test.
+
+    It is gone before what `serve_app` serves; a test with a server of its own names that before the page.
+    """
+
+    def see_request(request):
+        asked = urlsplit(request.url)
+        if asked.scheme not in {"data", "blob"} and f"{asked.scheme}://{asked.netloc}" not in origins:
+            page_faults.append(f"request to elsewhere: {request.url}")
+
+    def see_message(message):
+        if message.type in {"error", "warning"}:
+            page_faults.append(f"{message.type} on the console: {message.text}")
+
+    context = await browser.new_context(reduced_motion="reduce")
+    context.set_default_timeout(20_000)
+    context.on("request", see_request)
+    context.on("console", see_message)
+    context.on("weberror", lambda error: page_faults.append(f"uncaught: {error.error}"))
+    yield await context.new_page()
+    await context.close()
+    assert not page_faults
 
 
 @pytest.fixture

@@ -36,6 +36,9 @@ async def test_view_that_may_write_runs_by_its_button_alone(
     await page.get_by_label("tags").fill("one\ntwo")
     await page.get_by_label("facts").fill('{"a": [1]}')
     await page.get_by_label("urgent").select_option("true")
+    await tab(page, "apples").click()
+    await tab(page, "note").click()
+    await expect(page.get_by_label("text")).to_have_value("123")
     assert "note" not in watch.running + [report.view for report in watch.reports]
     await page.get_by_role("button", name="Run note").click()
     await expect(page.locator("#answer")).to_contain_text("noted")

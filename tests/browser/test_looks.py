@@ -9,6 +9,8 @@ from aiohttp_steps import Input, StepRegistry, step
 from aiohttp_steps.errors import StepError
 from aiohttp_steps.web import build_server_app
 
+WIDE = {f"column_{number}": f"value_{number}" * 3 for number in range(8)}
+
 
 @pytest.fixture
 def views(declare):
@@ -27,7 +29,7 @@ def views(declare):
             "none": None,
             "long": "word " * 500,
             "unbroken": "x" * 500,
-            "rows": [{"a": 1}],
+            "rows": [WIDE],
         }
 
     @step(concurrency="parallel", views=["mixed"])

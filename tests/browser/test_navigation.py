@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp_steps import Input, step
 
 
@@ -45,7 +47,7 @@ async def test_views_passed_by_make_no_history(page, expect, serve_front, make_r
     url = await serve_front(*map(make_read, names))
     await page.goto(f"{url}/#pears")
     await expect(page.locator("#answer")).to_contain_text("value of pears")
-    await click_through(page, [names[number % 3] for number in range(9)], 0)
+    await click_through(page, ["apples", "plums"] * 5, 0)
     await expect(page).to_have_url(f"{url}/#plums")
     await page.go_back()
     await expect(page).to_have_url(f"{url}/#pears")
@@ -80,3 +82,18 @@ async def test_inputs_of_a_link_are_used(page, expect, serve_front, declare):
     await page.go_back()
     await expect(page.locator("#answer ul li")).to_have_count(3)
     await expect(field).to_have_value("3")
+
+
+async def test_focus_stays_where_the_button_was(page, expect, serve_front, make_read):
+    """Who runs a view again by keyboard must not have to find the way back to it."""
+    go = asyncio.Event()
+    go.set()
+    await page.goto(await serve_front(make_read("apples", go)))
+    again, stop = page.get_by_role("button", name="Run again"), page.get_by_role("button", name="Stop")
+    await expect(again).to_be_visible()
+    go.clear()
+    await again.focus()
+    await page.keyboard.press("Enter")
+    await expect(stop).to_be_focused()
+    go.set()
+    await expect(again).to_be_focused()

@@ -171,7 +171,7 @@ async def test_times_are_bars(page, expect, serve_front, make_read):
     times = page.get_by_role("region", name="Times")
     await expect(times.locator("dt")).to_have_text(["this run", "critical path", "one after another"])
     await expect(times.get_by_role("list", name="Critical path")).to_have_text("read_apples")
-    assert all(text.endswith(" ms") for text in await times.locator("dd").all_inner_texts())
+    assert all(text.endswith("\u00a0ms") for text in await times.locator("dd").all_inner_texts())
 
 
 async def test_steps_have_bars_where_the_server_tells_their_times(page, expect, serve_front):

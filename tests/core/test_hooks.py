@@ -463,6 +463,21 @@ async def test_a_listener_that_comes_later_is_heard(plug, registry):
     assert told == [True]
 
 
+async def test_listeners_are_put_in_order_once(plug, registry, monkeypatch):
+    """Each run tells them, so that what does not change between runs is not worked out for each."""
+
+    @parallel
+    async def one():
+        return 1
+
+    plug("p", one, steps_run_finished=lambda report: None)
+    await registry.run("v")
+    asked = []
+    monkeypatch.setattr(registry, "implementations", asked.append)
+    await registry.run("v")
+    assert asked == []
+
+
 async def test_a_listener_that_has_left_is_not_told(plug, registry):
     """Who listens is worked out once, and anew after each change of plugins."""
     told = []

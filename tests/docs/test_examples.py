@@ -276,6 +276,7 @@ def make_environment(folder: Path) -> dict[str, str]:
         "COLUMNS": "250",
         "NO_COLOR": "1",
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTEST_PLUGINS": "aiohttp_steps_pytest.plugin",
         "TZ": "UTC",
     }
 

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from aiohttp_steps.cli import analyzing, checking, explaining, listing, running, serving
+from aiohttp_steps.cli import analyzing, checking, explaining, listing, racing, running, serving
 from aiohttp_steps.cli.common import Console, load_registry, read_inputs
 from aiohttp_steps.errors import StepsError
 
@@ -129,7 +129,7 @@ def explain(
     plan = registry.plan(view, sequential=sequential)
     analysis = None
     if analyze:
-        running.refuse_writes(plan, allowed=allow_writes)
+        running.refuse_writes(plan, allowed=allow_writes, who="--analyze")
         given = read_inputs(registry, inputs)
         often = runs or (1 if plan.writes else RUNS)
         reports = asyncio.run(running.measure(registry, view, given, sequential=sequential, runs=often))
@@ -142,6 +142,48 @@ def explain(
             explaining.print_json(plan, analysis)
         case Format.MERMAID:
             explaining.print_mermaid(plan)
+
+
+@app.command()
+def race(
+    *,
+    view: View,
+    inputs: Inputs = None,
+    trials: Annotated[int, typer.Option(min=1, help="Seeds to try, from 0 on.")] = 50,
+    seed: Annotated[
+        int | None, typer.Option(min=0, show_default=False, help="Try this seed alone: see a race again.")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Do not compare this step, input, context variable or file; may be given several times.",
+        ),
+    ] = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="PATH", help="Compare this folder or file as well; may be given several times."),
+    ] = None,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Put these back from a copy before each run and in the end.")
+    ] = False,
+    allow_writes: Annotated[
+        bool, typer.Option("--allow-writes", help="Run steps that may write; they run in each trial.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a view in many orders and interleavings and compare; exit 1 if parallel steps do not agree."""
+    settings = racing.Settings(
+        trials=trials, seed=seed, ignore=tuple(ignore or ()), files=tuple(files or ()), restore=restore
+    )
+    registry = load_registry()
+    running.refuse_writes(registry.plan(view), allowed=allow_writes, who="each trial")
+    report = asyncio.run(racing.race(registry, view, read_inputs(registry, inputs), settings))
+    if as_json:
+        racing.print_json(report)
+    else:
+        racing.print_report(report)
+    raise typer.Exit(0 if report.agrees else 1)
 
 
 @app.command()

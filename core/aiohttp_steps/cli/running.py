@@ -15,7 +15,7 @@ from aiohttp_steps.engine import build_trace, describe_error, encode_report
 from aiohttp_steps.errors import InputError, PlanError, StepsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from aiohttp_steps.engine import StepRegistry
@@ -35,17 +35,27 @@ async def measure(
         InputError: an input that a step cannot do without was not given.
     """
     async with registry:
-        with contextlib.redirect_stdout(sys.stderr):
-            try:
-                reports = [
-                    await registry.run(view, inputs=inputs, sequential=sequential or None)
-                    for _ in range(runs + (runs > 1))
-                ]
-            except InputError as error:
-                name, expected = error.input, error.expected
-                message = f"view {view!r} needs the input {name!r} ({expected}); add --input {name}=VALUE"
-                raise InputError(message, input=name, expected=expected) from error
+        with contextlib.redirect_stdout(sys.stderr), name_missing_input(view):
+            reports = [
+                await registry.run(view, inputs=inputs, sequential=sequential or None)
+                for _ in range(runs + (runs > 1))
+            ]
         return reports[-runs:]
+
+
+@contextlib.contextmanager
+def name_missing_input(view: str) -> Iterator[None]:
+    """Say how an input that was not given is given here.
+
+    Raises:
+        InputError: in the place of another.
+    """
+    try:
+        yield
+    except InputError as error:
+        name, expected = error.input, error.expected
+        message = f"view {view!r} needs the input {name!r} ({expected}); add --input {name}=VALUE"
+        raise InputError(message, input=name, expected=expected) from error
 
 
 async def run(
@@ -113,15 +123,18 @@ def _write_trace(report: Report, file: Path) -> None:
     Console.errors().print(escape(told), soft_wrap=True)
 
 
-def refuse_writes(plan: Plan, *, allowed: bool) -> None:
-    """Refuse to run steps that may write, only to see how long they take.
+def refuse_writes(plan: Plan, *, allowed: bool, who: str) -> None:
+    """Refuse to run steps that may write, only to look at them.
+
+    Args:
+        who: the command or option that would run them.
 
     Raises:
         PlanError: there is one, and it is not allowed.
     """
     for step in plan.steps:
         if step.writes and not allowed:
-            fault = "may write, and --analyze runs it for real; add --allow-writes if that is meant"
+            fault = f"may write, and {who} runs it for real; add --allow-writes if that is meant"
             raise PlanError(
                 fault, plugin=step.plugin, step=step.name, location=str(step.location), view=plan.view
             )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from aiohttp_steps.engine.execution import Execution
 from aiohttp_steps.engine.hooks import HookCall, complete_arguments, find_declaration
 from aiohttp_steps.engine.inputs import convert_input, resolve_inputs
+from aiohttp_steps.engine.listeners import Listeners
 from aiohttp_steps.engine.program import Program, build_program
 from aiohttp_steps.engine.running import Running
 from aiohttp_steps.errors import PlanError
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from pluggy import HookImpl
 
     from aiohttp_steps.types import Locks, Plan, Report, Step
-
-logger = logging.getLogger("aiohttp_steps")
 
 PROCESS_LOCKS = ProcessLocks()
 """Shared by all registries: a key means the same in every application of the process."""
@@ -122,7 +120,7 @@ class StepRegistry(PluginRegistry):
                 plan,
                 self.runners,
                 self._derive("wrappers", self._collect_wrappers),
-                is_observed=any(map(self.implementations, ("steps_run_started", "steps_run_finished"))),
+                is_observed=bool(self._derive("listeners", self._collect_listeners)),
             )
             if len(programs) >= MOST_PROGRAMS:
                 programs.clear()
@@ -188,6 +186,8 @@ class StepRegistry(PluginRegistry):
         running = self.running(
             program, inputs, request=request, answers=answers, deadline_s=deadline_s, watch=watch
         )
+        if not program.has_resources:
+            return await running.enter()
         async with running as report:
             return report
 
@@ -208,8 +208,8 @@ class StepRegistry(PluginRegistry):
         execution = Execution(program, RunInfo(program.plan, request, inputs), answers)
         if watch is not None:
             watch(execution)
-        notify = self._notify if program.is_observed else None
-        return Running(execution, deadline_s, notify)
+        listeners = self._derive("listeners", self._collect_listeners) if program.is_observed else None
+        return Running(execution, deadline_s, listeners)
 
     def select(self, request: Any, view: str | None) -> frozenset[Step] | None:
         """Ask the plugins which of a view's steps to run; `None`: all, which is the answer without any."""
@@ -299,13 +299,8 @@ class StepRegistry(PluginRegistry):
 
         return [asks(implementation) for implementation in found]
 
-    def _notify(self, hook: str, **arguments: Any) -> None:
-        """Call a hook that only listens: its failure must not become the request's, nor another plugin's."""
-        for implementation in self._derive(f"listeners of {hook}", lambda: self.implementations(hook)):
-            try:
-                _ask(implementation, **arguments)
-            except Exception:
-                logger.exception("plugin %r: its %s failed", implementation.plugin_name, hook)
+    def _collect_listeners(self) -> Listeners:
+        return Listeners(*map(self.implementations, ("steps_run_started", "steps_run_finished")))
 
 
 def _ask(implementation: HookImpl, **arguments: Any) -> Any:

@@ -8,10 +8,10 @@ from aiohttp_steps.plan import estimate_gains
 from aiohttp_steps.types import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import TracebackType
 
     from aiohttp_steps.engine.execution import Execution
+    from aiohttp_steps.engine.listeners import Listeners
 
 
 class Running:
@@ -19,20 +19,24 @@ class Running:
 
     Args:
         deadline_s: how long the run may take, in seconds.
-        notify: called with the name of a hook and its arguments; `None`: nobody listens.
+        listeners: who is told; `None`: nobody.
     """
 
-    def __init__(
-        self, execution: Execution, deadline_s: float | None, notify: Callable[..., None] | None
-    ) -> None:
+    __slots__ = ("_deadline_s", "_execution", "_listeners")
+
+    def __init__(self, execution: Execution, deadline_s: float | None, listeners: Listeners | None) -> None:
         self._execution = execution
         self._deadline_s = deadline_s
-        self._notify = notify
+        self._listeners = listeners
 
     async def __aenter__(self) -> Report:
+        return await self.enter()
+
+    async def enter(self) -> Report:
+        """Run, and return the report; without resources there is nothing to be left."""
         execution = self._execution
-        if self._notify is not None:
-            self._notify("steps_run_started", run=execution.run_info)
+        if self._listeners is not None:
+            self._listeners.tell_started(execution.run_info)
         try:
             if self._deadline_s is None:
                 await execution.run()
@@ -40,24 +44,22 @@ class Running:
                 await execution.run_within(self._deadline_s)
         except BaseException as error:
             execution.interrupt()
-            if self._notify is not None:
-                self._notify("steps_run_finished", report=Report(execution, estimate_gains))
-            await self._close(error)
+            if self._listeners is not None:
+                self._listeners.tell_finished(Report(execution, estimate_gains))
+            if execution.resources is not None:
+                await execution.resources.close(error)
             raise
         report = Report(execution, estimate_gains)
-        if self._notify is not None:
-            self._notify("steps_run_finished", report=report)
+        if self._listeners is not None:
+            self._listeners.tell_finished(report)
         return report
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        failure = self._execution.failure
-        if error is None and failure is not None:
-            error = self._execution.errors[failure]
-        await self._close(error)
-
-    async def _close(self, error: BaseException | None) -> None:
-        resources = self._execution.resources
-        if resources is not None:
-            await resources.close(error)
+        execution = self._execution
+        if execution.resources is None:
+            return
+        if error is None and execution.failure is not None:
+            error = execution.errors[execution.failure]
+        await execution.resources.close(error)

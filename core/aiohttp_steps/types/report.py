@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+NOTHING: dict[Any, Any] = {}
+"""Stands in what is kept of a run for what it has none of; nobody writes to it."""
+
 NEVER = -1.0
 """Stands in a `Ledger` for a moment that has not come; event loops' clocks do not go below 0."""
 
@@ -143,12 +146,21 @@ class Ledger:
 
     def without_values(self) -> Ledger:
         """Return a ledger of the same run, which has to be over, that keeps nothing of its data alive."""
-        kept = Ledger(RunInfo(self.plan, None, {}), self.began_at)
-        kept.finished_at, kept.failure, kept.cancelled = self.finished_at, self.failure, self.cancelled
+        # Not by `__init__`, whose lists would be thrown away: each run is kept by somebody.
+        kept = Ledger.__new__(Ledger)
+        kept.plan = self.plan
+        kept.run_info = RunInfo(self.plan, None, NOTHING)
+        kept.began_at, kept.finished_at = self.began_at, self.finished_at
+        kept.failure, kept.cancelled, kept.answer = self.failure, self.cancelled, None
         # The engine is done with these lists.
         kept.statuses, kept.ready_at = self.statuses, self.ready_at
         kept.started_at, kept.ended_at = self.started_at, self.ended_at
-        kept.errors = [None if error is None else RecordedError.of(error) for error in self.errors]
+        kept.values = [MISSING] * len(self.values)
+        kept.errors = self.errors
+        if any(self.errors):
+            kept.errors = [None if error is None else RecordedError.of(error) for error in self.errors]
+        kept.resource_errors = NOTHING
+        kept.calls = {} if self.calls else NOTHING
         for index, call in self.calls.items():
             kept.calls[index] = note = Call(call.step, None, {}, required=call.required)
             note.lock_s, note.attempts, note.shared = call.lock_s, call.attempts, call.shared

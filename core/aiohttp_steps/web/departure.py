@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from aiohttp import web
-
     from aiohttp_steps.engine import Execution
     from aiohttp_steps.types import OnDisconnect
+
+T = TypeVar("T")
 
 logger = logging.getLogger("aiohttp_steps")
 
@@ -57,11 +57,7 @@ class Departures:
         """How many requests have a task here at the moment."""
         return len(self._tasks)
 
-    async def run(
-        self,
-        departure: Departure,
-        work: Callable[[], Coroutine[Any, Any, web.StreamResponse]],
-    ) -> web.StreamResponse:
+    async def run(self, departure: Departure, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """Do the work of a request in a task of its own, and return what it returns.
 
         Raises:

@@ -16,6 +16,8 @@ from aiohttp_steps.plan import nearest
 from aiohttp_steps.types import MISSING, Input
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp_steps.types import Plan
 
 
@@ -66,6 +68,25 @@ async def gather_inputs(request: web.Request, plan: Plan, declared: Mapping[str,
         value, is_text = await _find(request, one, body)
         if value is not MISSING:
             values[one.name] = convert_input(one, value, is_text=is_text)
+    return values
+
+
+async def gather_own_inputs(
+    request: web.Request, plan: Plan, declared: Mapping[str, Input], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Collect the inputs of a plan from `given`, or else from the app; what the request says does not count.
+
+    Raises:
+        InputError: a value has the wrong type.
+    """
+    values = {}
+    for need in plan.inputs:
+        one = declared.get(need.name)
+        value = given.get(need.name, MISSING)
+        if value is MISSING and one is not None and one.provide is not None:
+            value = await _provide(request, one.provide)
+        if value is not MISSING:
+            values[need.name] = value if one is None else convert_input(one, value)
     return values
 
 
@@ -125,8 +146,7 @@ async def refuse_unknown(request: web.Request, plan: Plan, declared: Mapping[str
 async def _find(request: web.Request, one: Input, body: Mapping[str, Any]) -> tuple[Any, bool]:
     """Return the raw value of an input and whether it is text; `MISSING` if nobody gives it."""
     if one.provide is not None:
-        value = one.provide(request)
-        return (await value if inspect.isawaitable(value) else value), False
+        return await _provide(request, one.provide), False
     if "path" in one.sources and one.name in request.match_info:
         return request.match_info[one.name], True
     if "query" in one.sources and one.name in request.query:
@@ -135,6 +155,11 @@ async def _find(request: web.Request, one: Input, body: Mapping[str, Any]) -> tu
     if "body" in one.sources and one.name in body:
         return body[one.name], False
     return MISSING, False
+
+
+async def _provide(request: web.Request, provide: Callable[[Any], Any]) -> Any:
+    value = provide(request)
+    return await value if inspect.isawaitable(value) else value
 
 
 def _takes_several(type_: Any) -> bool:

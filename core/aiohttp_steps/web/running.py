@@ -11,15 +11,16 @@ from aiohttp.payload import Payload
 from aiohttp_steps.engine import resolve_inputs
 from aiohttp_steps.errors import InputError, StepError, StepSkippedError
 from aiohttp_steps.web.departure import Departure
-from aiohttp_steps.web.inputs import gather_inputs
+from aiohttp_steps.web.inputs import gather_inputs, gather_own_inputs
 from aiohttp_steps.web.responses import failure_problem, input_problem
 from aiohttp_steps.web.state import REPORT, State, state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
+    from typing import Any
 
     from aiohttp_steps.engine.program import Program
-    from aiohttp_steps.types import Report
+    from aiohttp_steps.types import Input, Report
     from aiohttp_steps.web.handlers import Route
 
 logger = logging.getLogger("aiohttp_steps")
@@ -110,6 +111,64 @@ async def _run_and_answer(
         if program.has_resources:
             await _write_lazy(request, response)
         return response
+
+
+def declared_inputs(request: web.Request) -> dict[str, Input]:
+    """Return all declared inputs by name; what the app says of one wins over what a plugin says."""
+    return dict(state_of(request).inputs)
+
+
+async def run_for_request(
+    request: web.Request,
+    view: str,
+    *,
+    inputs: Mapping[str, Any] | None = None,
+    sequential: bool | None = None,
+) -> Report:
+    """Run a view from within a handler that is not marked with it, as the application would run it.
+
+    Steps get the request, and the inputs that the app provides. What the request carries gives no inputs: it
+    is meant for the handler. A client that leaves is treated as `on_disconnect` says. Resources are torn down
+    before this returns.
+
+    Args:
+        inputs: values by name; those of declared inputs are converted to their types. They win over what the
+            app provides: it is the caller who says which of them somebody else may set.
+        sequential: run every step alone; `None`: as the application says.
+
+    Raises:
+        InputError: an input is missing or has a wrong value.
+        PlanError: there is no plan for the view.
+        StepsError: the application has no steps.
+        asyncio.CancelledError: the client has left.
+    """
+    state = state_of(request)
+    given = dict(inputs or {})
+    registry = state.registry
+    program = registry.program(
+        view,
+        inputs=(state.inputs.keys() | given.keys()) - registry.inputs.keys(),
+        selected=registry.select(request, view),
+        sequential=state.sequential if sequential is None else sequential,
+    )
+    values = await gather_own_inputs(request, program.plan, state.inputs, given)
+    values = resolve_inputs(program.plan, state.inputs, values)
+    departure = Departure()
+
+    async def work() -> Report:
+        report = await registry.execute(
+            program,
+            values,
+            request=request,
+            answers=ANSWERS,
+            watch=departure.watch if program.keeps else None,
+        )
+        log_errors(report)
+        return report
+
+    if state.handler_cancellation is not False and program.keeps:
+        return await state.departures.run(departure, work)
+    return await work()
 
 
 def _answer_of(report: Report, state: State) -> web.StreamResponse | None:

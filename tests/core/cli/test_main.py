@@ -45,11 +45,11 @@ def test_without_arguments_the_commands_are_shown(command):
     """Whoever types the bare name wants to know what there is."""
     ended = command()
     assert ended.code == 2
-    for name in ("serve", "run", "explain", "plugins", "check"):
+    for name in ("serve", "run", "explain", "race", "plugins", "check"):
         assert f" {name} " in ended.out + ended.err
 
 
-@pytest.mark.parametrize("name", ["serve", "run", "explain", "plugins", "check"])
+@pytest.mark.parametrize("name", ["serve", "run", "explain", "race", "plugins", "check"])
 def test_each_command_has_help(command, name):
     """And no option is without an explanation that a user could read."""
     ended = command(name, "--help")

@@ -72,6 +72,12 @@ async def test_who_has_a_file_gets_it_once(client, fetch, linked):
         assert (other.status, other.text) == (200, first.text)
 
 
+async def test_browsers_find_an_icon_beside_json(client, fetch):
+    """They ask for it when an answer is opened by itself; the log need not tell of 404 each time."""
+    answer = await fetch(client, "GET", "/favicon.ico", headers=HTML)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "image/svg+xml; charset=utf-8")
+
+
 async def test_other_paths_are_no_files(client, fetch):
     """Only files of the page are served, whatever path is asked for."""
     for path in (

@@ -92,5 +92,6 @@ function drawBar(name, ms, most, kind) {
 
 /** Write milliseconds with three digits that count. */
 export function formatMs(ms) {
-  return `${ms >= 100 || ms === 0 ? Math.round(ms) : ms.toPrecision(ms >= 1 ? 3 : 2)} ms`;
+  if (ms >= 100) return `${Math.round(ms)}\u00a0ms`;
+  return `${ms >= 1 ? ms.toPrecision(3) : Number(ms.toPrecision(2))}\u00a0ms`;
 }

@@ -101,13 +101,16 @@ function stop() {
   const writes = methodFor(view, values.get(view.name)) === "POST";
   abort();
   say(writes ? "stopped; what it had begun may be done" : "stopped");
-  at(at("again").hidden ? "panel" : "again").focus();
 }
 
 function setBusy(isBusy) {
+  const hadFocus = [at("stop"), at("again")].includes(document.activeElement);
   at("panel").setAttribute("aria-busy", isBusy);
   at("stop").hidden = !isBusy;
-  at("again").hidden = isBusy || !runsByItself(view, values.get(view.name));
+  // A form that is open has a button of its own.
+  at("again").hidden = isBusy || !runsByItself(view, values.get(view.name)) || Boolean(at("inputs").querySelector("form > .run"));
+  // A focus on what is hidden would be lost.
+  if (hadFocus) [at("stop"), at("again"), at("panel")].find((one) => !one.hidden).focus();
 }
 
 function say(text) {
