@@ -24,8 +24,8 @@ class UnderWay:
         self._listeners: tuple[Callable[[], None], ...] = ()
         self._calls: set[Call] = set()
 
-    def __bool__(self) -> bool:
-        return bool(self._calls)
+    def __len__(self) -> int:
+        return len(self._calls)
 
     def add_listener(self, listener: Callable[[], None]) -> None:
         """Let something be called before each such call, in its event loop's thread."""
