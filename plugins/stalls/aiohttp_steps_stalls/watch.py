@@ -195,7 +195,7 @@ class Watch:
                 for number, thread in last.threads.items()
                 if thread.cpu_s is not None
             },
-            begun=UNDER_WAY.find_begun(),
+            begun=UNDER_WAY.find_begun(self._loop.time()),
             untold=UNDER_WAY.find_untold(),
         )
         if not self._explain(self._due_at, evidence):
