@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from benchmarks import inspector, overhead, plan, processes, seed, soak, switch, view
+from benchmarks import inspector, overhead, plan, processes, seed, soak, stalls, switch, view
 from benchmarks.report import Printer, to_document
 
 BENCHMARKS = {
@@ -19,6 +19,7 @@ BENCHMARKS = {
     "plan": plan.run,
     "processes": processes.run,
     "inspector": inspector.run,
+    "stalls": stalls.run,
     "soak": soak.run,
 }
 

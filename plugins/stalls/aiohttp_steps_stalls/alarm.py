@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _CLOCK_MONOTONIC = 1
 _AT_ONCE_S = 1e-9
@@ -25,8 +25,8 @@ _NANOSECONDS = 1_000_000_000
 class Alarm(Protocol):
     """One thread waits, another puts off."""
 
-    def put_off(self, *, patiently: bool) -> None:
-        """Let it go off one delay, or one longer delay, from now, and not before."""
+    def put_off(self, which: int) -> None:
+        """Let it go off one of its delays from now, and not before."""
 
     def wait(self) -> bool:
         """Wait until it goes off; may go off early when it was just put off. Answers `False` once stopped."""
@@ -42,14 +42,13 @@ class KernelAlarm:
     """A timerfd: https://man7.org/linux/man-pages/man2/timerfd_create.2.html.
 
     Args:
-        delay_s: how long after a `put_off` it goes off, in seconds.
-        patient_s: how long after one that was patient.
+        delays_s: how long after a `put_off` it goes off, in seconds; several to choose from.
 
     Raises:
         OSError, AttributeError, TypeError: this system has none.
     """
 
-    def __init__(self, delay_s: float, patient_s: float) -> None:
+    def __init__(self, delays_s: Sequence[float]) -> None:
         # PyDLL and not os.timerfd_settime (Python 3.13): that one lets go of the GIL, for which a thread may
         # be waiting that keeps it for milliseconds, and here the event loop calls it at each beat.
         libc = ctypes.PyDLL(None, use_errno=True)
@@ -59,12 +58,12 @@ class KernelAlarm:
             raise OSError(number, os.strerror(number))
         self._settime: Callable[..., int] = libc.timerfd_settime
         libc.timerfd_settime.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
-        self._delays = (_to_timerspec(delay_s), _to_timerspec(patient_s))
+        self._delays = [_to_timerspec(delay_s) for delay_s in delays_s]
         self._is_stopped = False
 
-    def put_off(self, *, patiently: bool) -> None:
+    def put_off(self, which: int) -> None:
         """Set the timer anew."""
-        self._settime(self._descriptor, 0, self._delays[patiently], None)
+        self._settime(self._descriptor, 0, self._delays[which], None)
 
     def wait(self) -> bool:
         """Read, which blocks without the GIL until the timer expires."""
@@ -89,23 +88,23 @@ class PlainAlarm:
     """The same where there is no timerfd: the waiting thread wakes up about once per delay to see.
 
     Args:
-        delay_s, patient_s: as for `KernelAlarm`.
+        delays_s: as for `KernelAlarm`.
     """
 
-    def __init__(self, delay_s: float, patient_s: float) -> None:
-        self._delays_s = (delay_s, patient_s)
-        self._due_at = time.monotonic() + delay_s
+    def __init__(self, delays_s: Sequence[float]) -> None:
+        self._delays_s = delays_s
+        self._due_at = time.monotonic() + delays_s[0]
         self._stopped = threading.Event()
 
-    def put_off(self, *, patiently: bool) -> None:
+    def put_off(self, which: int) -> None:
         """Move the moment that the waiting thread looks at."""
-        self._due_at = time.monotonic() + self._delays_s[patiently]
+        self._due_at = time.monotonic() + self._delays_s[which]
 
     def wait(self) -> bool:
         """Sleep until the moment that is then due has come."""
         while (remaining_s := self._due_at - time.monotonic()) > 0 and not self._stopped.is_set():
             self._stopped.wait(remaining_s)
-        self.put_off(patiently=True)  # once is enough, until the loop has turned
+        self.put_off(-1)  # once is enough, until the loop has turned
         return not self._stopped.is_set()
 
     def stop(self) -> None:
@@ -116,12 +115,12 @@ class PlainAlarm:
         """Hold nothing, so do nothing."""
 
 
-def make_alarm(delay_s: float, patient_s: float) -> Alarm:
+def make_alarm(delays_s: Sequence[float]) -> Alarm:
     """Return the best alarm that this system has."""
     try:
-        return KernelAlarm(delay_s, patient_s)
+        return KernelAlarm(delays_s)
     except (OSError, AttributeError, TypeError):  # no Linux
-        return PlainAlarm(delay_s, patient_s)
+        return PlainAlarm(delays_s)
 
 
 def _to_timerspec(delay_s: float) -> bytes:

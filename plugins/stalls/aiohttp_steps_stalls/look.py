@@ -64,11 +64,13 @@ def look_at_loop(ident: int, waited_s: float) -> Look:
     return Look(time.monotonic(), waited_s, read_stack(frame, keep=True))
 
 
-def look_at_all(ident: int, waited_s: float) -> Look:
+def look_at_all(ident: int, waited_s: float, base: Mapping[int, float], suspicious_s: float) -> Look:
     """Look at all threads.
 
     Args:
         ident: the event loop's thread.
+        base: processor times of threads as they were before, in seconds.
+        suspicious_s: how long one must have had a processor since then to be worth a closer look.
     """
     at, here = time.monotonic(), threading.get_ident()
     frames = sys._current_frames()  # noqa: SLF001 - as above
@@ -80,7 +82,12 @@ def look_at_all(ident: int, waited_s: float) -> Look:
         frame = frames.get(thread.ident or 0)
         threads[number] = ThreadLook(number, thread.name, read_stack(frame), read_cpu(number))
     loop = () if ident == here else read_stack(frames.get(ident), keep=True)
-    return Look(at, waited_s, loop, threads, find_free(threads))
+    suspects = [
+        number
+        for number, thread in threads.items()
+        if thread.cpu_s is not None and thread.cpu_s - base.get(number, 0.0) >= suspicious_s
+    ]
+    return Look(at, waited_s, loop, threads, find_free(suspects) if suspects else frozenset())
 
 
 def find_free(native_ids: Iterable[int]) -> frozenset[int]:

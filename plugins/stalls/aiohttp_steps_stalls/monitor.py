@@ -186,10 +186,10 @@ class StallMonitor:
             self._steps = steps
             self._codes = StepCodes(steps)
 
-    def _explain(self, began_at: float, evidence: Evidence) -> bool:
+    def _explain(self, began_at: float, evidence: Evidence | None) -> bool:
         self._refresh()
-        verdict = judge(evidence, self._codes)
-        if verdict is None:
+        verdict = None if evidence is None else judge(evidence, self._codes)
+        if evidence is None or verdict is None:
             self.unexplained += 1
             return False
         self._tell(_describe(verdict, began_at, evidence.lasted_s), verdict.steps)

@@ -93,10 +93,16 @@ class StepCodes:
 
     def __init__(self, steps: Iterable[Step]) -> None:
         self._steps: dict[CodeType, tuple[Step, ...]] = {}
-        for step in steps:
+        ordered = tuple(steps)
+        self._known = frozenset(ordered)
+        for step in ordered:
             code = _code_of(step.function)
             if code is not None:
                 self._steps[code] = (*self._steps.get(code, ()), step)
+
+    def __contains__(self, step: object) -> bool:
+        """Tell whether a step is one of these, and not another registry's."""
+        return step in self._known
 
     def locate(self, stack: Stack) -> Spot | None:
         """Return the innermost step on a stack, or else the innermost code that is not the event loop's."""

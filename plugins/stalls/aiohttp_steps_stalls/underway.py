@@ -17,18 +17,23 @@ _NO_THREADS = ("loop", "inline", "process")
 
 
 class UnderWay:
-    """The calls of steps that run in threads, of all registries in this process.
-
-    Attributes:
-        listeners: called before each such call, in its event loop's thread.
-    """
+    """The calls of steps that run in threads, of all registries and event loops in this process."""
 
     def __init__(self) -> None:
-        self.listeners: set[Callable[[], None]] = set()
+        # Replaced and never changed: another event loop's thread may go through it just now.
+        self._listeners: tuple[Callable[[], None], ...] = ()
         self._calls: set[Call] = set()
 
     def __bool__(self) -> bool:
         return bool(self._calls)
+
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """Let something be called before each such call, in its event loop's thread."""
+        self._listeners = (*self._listeners, listener)
+
+    def remove_listener(self, listener: Callable[[], None]) -> None:
+        """Undo `add_listener`."""
+        self._listeners = tuple(each for each in self._listeners if each != listener)
 
     def make_middleware(self, step: Step) -> StepMiddleware | None:
         """Return what follows the calls of a step; `None` for one that runs in the event loop."""
@@ -37,7 +42,7 @@ class UnderWay:
 
         def wrap(call_next: StepCall) -> StepCall:
             async def follow(call: Call) -> Any:
-                for listener in self.listeners:
+                for listener in self._listeners:
                     listener()
                 self._calls.add(call)
                 try:

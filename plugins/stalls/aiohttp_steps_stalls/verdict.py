@@ -203,8 +203,8 @@ def _narrow(steps: tuple[Step, ...], evidence: Evidence) -> tuple[Step, ...]:
 def _find_gone(evidence: Evidence, codes: StepCodes) -> tuple[Step, ...]:
     """Return the steps that have begun, and are on no stack any more: their bodies have just ended."""
     seen = {step for thread in evidence.last.threads.values() for step in _steps_of(thread, codes)}
-    begun = tuple(step for step in evidence.begun if step not in seen)
-    return begun or tuple(step for step in evidence.untold if step not in seen)
+    begun = tuple(step for step in evidence.begun if step in codes and step not in seen)
+    return begun or tuple(step for step in evidence.untold if step in codes and step not in seen)
 
 
 def _steps_of(thread: ThreadLook, codes: StepCodes) -> tuple[Step, ...]:

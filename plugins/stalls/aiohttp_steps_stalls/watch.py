@@ -31,7 +31,21 @@ _SHARE = 200
 """What is done in vain, and what is done in case, may each cost one part in so many."""
 
 _REST_BEATS = 4
-"""While no step runs in a thread, processor times are read at every so many beats."""
+"""Processor times are read at every so many beats, while no step runs in a thread; at rest one is so long."""
+
+_REST_AFTER_S = 5.0
+"""A loop that had next to nothing to do for so long is at rest."""
+
+_NEXT_TO_NOTHING = 0.05
+"""Share of the time that such a loop computes at most."""
+
+_QUIET_BEATS = 8
+"""After a look in vain, for so many beats only a loop that is held for long is looked at."""
+
+_LONG = 3
+"""A stall of so many thresholds is looked into even where others were nobody's just before."""
+
+_USUAL, _AT_REST, _LATE = range(3)
 
 
 class Watch:
@@ -39,30 +53,34 @@ class Watch:
 
     Args:
         threshold_s: how long it must not have turned, in seconds.
-        explain: called in the loop with each stall: when it began, by `time.monotonic`, and what is known;
-            answers whether somebody was to blame.
+        explain: called in the loop with each stall: when it began, by `time.monotonic`, and what is known,
+            `None` if it was the machine's; answers whether somebody was to blame.
     """
 
-    def __init__(self, threshold_s: float, explain: Callable[[float, Evidence], bool]) -> None:
+    def __init__(self, threshold_s: float, explain: Callable[[float, Evidence | None], bool]) -> None:
         self._threshold_s = threshold_s
         self._explain = explain
         # A hold is noticed for certain from one beat above the threshold on.
-        self._beat_s = threshold_s / 2
+        self._usual_s = self._beat_s = threshold_s / 2
+        self._rest_s = _REST_BEATS * self._usual_s
         self._patience_s = threshold_s / 2
         self._loop = asyncio.get_running_loop()
         self._ident = threading.get_ident()
         self._usage = OwnUsage()
-        self._alarm = make_alarm(self._beat_s + self._patience_s, self._beat_s + 2 * threshold_s)
+        usual_s = self._usual_s + self._patience_s
+        self._alarm = make_alarm((usual_s, self._rest_s + self._patience_s, usual_s + 2 * threshold_s))
         self._is_stopped = threading.Event()
         self._looks: list[Look] = []
         self._base: Mapping[int, float] = {}
+        now = time.monotonic()
         self._base_at = self._next_base_at = self._quiet_until = 0.0
-        self._take_base(time.monotonic())
-        self._expect(time.monotonic())
+        self._began, self._began_at, self._busy_at = self._usage.read(), now, now
+        self._take_base(now)
+        self._expect(now)
         self._handle = self._loop.call_later(self._beat_s, self._beat)
         self._thread = threading.Thread(target=self._watch, name="aiohttp-steps-stalls", daemon=True)
         self._thread.start()
-        UNDER_WAY.listeners.add(self._freshen)
+        UNDER_WAY.add_listener(self._freshen)
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -71,7 +89,7 @@ class Watch:
 
     def stop(self) -> None:
         """End thread and timer. Call it in the loop, or after that was closed."""
-        UNDER_WAY.listeners.discard(self._freshen)
+        UNDER_WAY.remove_listener(self._freshen)
         self._handle.cancel()
         self._is_stopped.set()
         self._alarm.stop()
@@ -92,29 +110,43 @@ class Watch:
 
     def _beat(self) -> None:
         now = time.monotonic()
-        if now - self._due_at >= self._threshold_s:
-            self._explain_stall(now)
-            now = time.monotonic()
-        elif self._looks:
-            # Looked in vain. Where turns are that long at all times, look later for a while.
-            self._quiet_until = now + self._beat_s * 4
-        self._expect(now)
-        self._handle = self._loop.call_later(self._beat_s, self._beat)
+        try:
+            if now - self._due_at >= self._threshold_s:
+                self._explain_stall(now)
+                now = time.monotonic()
+            elif self._looks:
+                # Looked in vain. Where turns are that long at all times, look later for a while.
+                self._quiet_until = now + _QUIET_BEATS * self._usual_s
+        finally:  # whatever is wrong with one stall, the next one is another
+            self._expect(now)
+            self._handle = self._loop.call_later(self._beat_s, self._beat)
 
     def _expect(self, now: float) -> None:
         """Begin to wait for the next beat."""
         self._looks = []  # here, and not in the other thread: they hold frames of this one
-        self._began = self._usage.read()
-        if UNDER_WAY or now - self._base_at >= _REST_BEATS * self._beat_s:
+        usage = self._usage.read()
+        if UNDER_WAY or usage.cpu_s - self._began.cpu_s > _NEXT_TO_NOTHING * (now - self._began_at):
+            self._busy_at = now
+        self._began, self._began_at = usage, now
+        if UNDER_WAY or now - self._base_at >= _REST_BEATS * self._usual_s:
             self._take_base(now)
+        is_at_rest = now - self._busy_at > _REST_AFTER_S
+        self._beat_s = self._rest_s if is_at_rest else self._usual_s
         self._due_at = now + self._beat_s
-        self._alarm.put_off(patiently=now < self._quiet_until)
+        self._alarm.put_off(_AT_REST if is_at_rest else _LATE if now < self._quiet_until else _USUAL)
 
     def _freshen(self) -> None:
-        """Read processor times before a step begins in a thread, if that was not done just now."""
+        """Get ready for a step that begins in a thread: read processor times, and be at rest no longer."""
+        if threading.get_ident() != self._ident:
+            return
         now = time.monotonic()
-        if now - self._base_at >= self._beat_s and threading.get_ident() == self._ident:
+        if now - self._base_at >= self._usual_s:
             self._take_base(now)
+        if self._beat_s > self._usual_s and now < self._due_at:
+            self._busy_at = now
+            self._handle.cancel()
+            self._expect(now)
+            self._handle = self._loop.call_later(self._beat_s, self._beat)
 
     def _take_base(self, now: float) -> None:
         if now < self._next_base_at:
@@ -128,14 +160,19 @@ class Watch:
     def _explain_stall(self, now: float) -> None:
         looks = [look for look in self._looks if look.at >= self._due_at]
         lasted_s = now - self._due_at
-        if lasted_s > MOST_S or (now < self._quiet_until and not looks):
+        is_short = lasted_s < _LONG * self._threshold_s
+        if lasted_s > MOST_S or (is_short and not looks and now < self._quiet_until):
             return
         usage = self._usage.read()
-        last = look_at_all(self._ident, 0.0)
+        denied_s = usage.denied_s - self._began.denied_s
+        if lasted_s - denied_s < self._threshold_s:
+            self._explain(self._due_at, None)
+            return  # the machine's, which may be so often: no time is spent on it
+        last = self._look(0.0)
         evidence = Evidence(
             threshold_s=self._threshold_s,
             lasted_s=lasted_s,
-            denied_s=usage.denied_s - self._began.denied_s,
+            denied_s=denied_s,
             loop_cpu_s=usage.cpu_s - self._began.cpu_s,
             looks=looks,
             last=last,
@@ -149,6 +186,9 @@ class Watch:
         )
         if not self._explain(self._due_at, evidence):
             self._quiet_until = time.monotonic() + (self._usage.read().cpu_s - usage.cpu_s) * _SHARE
+
+    def _look(self, waited_s: float) -> Look:
+        return look_at_all(self._ident, waited_s, self._base, self._threshold_s / 4)
 
     def _watch(self) -> None:
         """Wait for the alarm, and then look until the loop turns. Runs in the thread."""
@@ -165,9 +205,9 @@ class Watch:
                 waited_s = max(0.0, now - expected_at)
                 # Who has been kept out may see the thread that kept it, before that goes on.
                 is_kept_out = waited_s > self._threshold_s / 4
-                look = (look_at_all if is_kept_out else look_at_loop)(self._ident, waited_s)
-                self._looks.append(look)
-                del look  # its frames are the loop's
+                self._looks.append(
+                    self._look(waited_s) if is_kept_out else look_at_loop(self._ident, waited_s)
+                )
                 delay_s = max(self._patience_s / 2, late_s / _SELDOM)
                 expected_at = time.monotonic() + delay_s
                 self._is_stopped.wait(delay_s)

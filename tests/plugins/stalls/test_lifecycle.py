@@ -48,7 +48,7 @@ async def test_nothing_is_left_when_it_is_stopped_in_a_stall(registry, watchers)
     async def block():
         held = Held()
         found = weakref.ref(held)
-        time.sleep(0.2)
+        time.sleep(0.4)
         return found
 
     async with StallMonitor(registry, threshold_s=0.05) as monitor:
@@ -63,7 +63,7 @@ async def test_counts_and_stalls_are_kept_after_it_was_stopped(registry, add) ->
     """They are often read at the end."""
 
     async def blocks():
-        time.sleep(0.1)
+        time.sleep(0.4)
 
     add(blocks=blocks)
     async with StallMonitor(registry, threshold_s=0.05) as monitor:
@@ -196,3 +196,38 @@ async def test_threshold_of_zero_turns_it_off(registry, watchers, monkeypatch) -
         time.sleep(0.05)
         await asyncio.sleep(0)
     assert monitor.stalls == ()
+
+
+async def test_loop_at_rest_is_woken_seldom_until_a_step_begins_in_a_thread(registry, add) -> None:
+    """An idle server is woken by nothing else; the first request is watched as closely as the thousandth."""
+    add(holds=lambda: None)
+    async with StallMonitor(registry, threshold_s=0.05) as monitor:
+        registry.register(monitor)
+        watch = monitor._watch
+        assert watch is not None
+        usual_s = watch._beat_s
+        watch._busy_at -= 60
+        watch._began_at -= 60
+        watch._expect(time.monotonic())
+        assert watch._beat_s == 4 * usual_s
+        await registry.run("v")
+        assert watch._beat_s == usual_s
+        assert len([handle for handle in timers() if handle._callback == watch._beat]) == 1
+
+
+async def test_monitor_goes_on_after_a_stall_that_it_could_not_explain(registry, add, watchers) -> None:
+    """Whatever is wrong with one stall: the next one is another."""
+    failed = asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(lambda *_: failed.set())
+
+    async def blocks():
+        time.sleep(0.4)
+
+    add(blocks=blocks)
+    async with StallMonitor(registry, threshold_s=0.05) as monitor:
+        monitor.counts = None  # what it keeps is broken
+        await registry.run("v")
+        await failed.wait()
+        monitor.counts = {}
+        await registry.run("v")
+        assert [stall.steps for stall in monitor.stalls][-1] == ("blocks",)

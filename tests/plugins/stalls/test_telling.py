@@ -116,7 +116,7 @@ async def test_plugins_are_told_whenever_they_were_registered(registry, add, cap
     """The hook is declared by this plugin, and entry points load in the order of their names."""
 
     async def blocks():
-        time.sleep(0.1)
+        time.sleep(0.4)
 
     early, late = Listener(), Listener()
     add(blocks=blocks)

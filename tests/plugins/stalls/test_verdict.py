@@ -166,9 +166,12 @@ def test_functions_without_code_name_nobody() -> None:
         def __call__(self):
             return sys._getframe()
 
-    step_of = lambda function: SimpleNamespace(function=function)
+    class Stand:
+        def __init__(self, function):
+            self.function = function
+
     made = Callable()
-    codes = StepCodes([step_of(max), step_of(made)])
+    codes = StepCodes([Stand(max), Stand(made)])
     spot = codes.locate((place(made()),))
     assert spot is not None
     assert [each.function for each in spot.steps] == [made]
