@@ -24,8 +24,8 @@ class UnderWay:
         self._listeners: tuple[Callable[[], None], ...] = ()
         self._calls: set[Call] = set()
 
-    def __bool__(self) -> bool:
-        return bool(self._calls)
+    def __len__(self) -> int:
+        return len(self._calls)
 
     def add_listener(self, listener: Callable[[], None]) -> None:
         """Let something be called before each such call, in its event loop's thread."""
@@ -54,13 +54,21 @@ class UnderWay:
 
         return wrap
 
-    def find_begun(self) -> tuple[Step, ...]:
-        """Return the steps whose bodies have begun."""
-        return tuple(dict.fromkeys(call.step for call in [*self._calls] if call.attempts))
+    def find_begun(self, now: float) -> dict[Step, float]:
+        """Return the steps whose bodies have begun, and how long ago, in seconds.
+
+        Args:
+            now: in the event loop's time.
+        """
+        begun: dict[Step, float] = {}
+        for call in [*self._calls]:
+            if call.started_at is not None:
+                begun[call.step] = max(begun.get(call.step, 0.0), now - call.started_at)
+        return begun
 
     def find_untold(self) -> tuple[Step, ...]:
         """Return the steps whose bodies may have begun: the loop hears of it only when it turns."""
-        untold = [call for call in [*self._calls] if not call.attempts and call.on_start is not None]
+        untold = [call for call in [*self._calls] if call.started_at is None and call.on_start is not None]
         return tuple(dict.fromkeys(call.step for call in untold))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Evidence:
         looks: taken from another thread meanwhile.
         last: taken by the loop itself as soon as it turned.
         cpu_s: how long other threads had a processor, by native id; empty if nobody can tell.
-        begun: steps that have begun in threads, and not ended.
+        begun: steps that have begun in threads, and not ended: how long ago.
         untold: steps that may have begun in threads.
     """
 
@@ -54,13 +54,23 @@ class Evidence:
     looks: Sequence[Look]
     last: Look
     cpu_s: Mapping[int, float]
-    begun: tuple[Step, ...] = ()
+    begun: Mapping[Step, float] = field(default_factory=dict)
     untold: tuple[Step, ...] = ()
 
     @property
     def own_s(self) -> float:
         """The part that is not the machine's."""
         return self.lasted_s - self.denied_s
+
+    @property
+    def least_s(self) -> float:
+        """How long a thread must have computed to be suspected."""
+        # Who holds the GIL may be stopped by the machine, for as long as it likes.
+        return min(_HOGS * self.own_s, self.threshold_s)
+
+    def may_have_held(self, step: Step) -> bool:
+        """Whether a step was there for long enough; else its thread has done the same for another before."""
+        return self.begun.get(step, self.lasted_s) >= self.least_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,12 +171,10 @@ def _find_hogs(evidence: Evidence) -> list[int]:
     """Return the threads that computed as if they had the GIL, those that computed most first."""
     looks = [*evidence.looks, evidence.last]
     free = frozenset.union(*(look.free for look in looks))
-    # Who holds the GIL may be stopped by the machine, for as long as it likes.
-    least_s = min(_HOGS * evidence.own_s, evidence.threshold_s)
     used = {
         number: cpu_s
         for number, cpu_s in evidence.cpu_s.items()
-        if cpu_s >= least_s and number not in free and number in evidence.last.threads
+        if cpu_s >= evidence.least_s and number not in free and number in evidence.last.threads
     }
     most = max(used.values(), default=0.0)
     hogs = [number for number, cpu_s in used.items() if cpu_s >= _COMPARABLE * most]
@@ -181,7 +189,7 @@ def _blame_threads(evidence: Evidence, codes: StepCodes, hogs: list[int]) -> Ver
     for number in hogs:
         # The first look after the hold saw the thread at the very line; later ones where it went from there.
         spots = [codes.locate(look.threads[number].stack) for look in looks if number in look.threads]
-        named = [spot for spot in spots if spot is not None and spot.steps]
+        named = [spot for spot in spots if spot is not None and any(map(evidence.may_have_held, spot.steps))]
         found += named[:1]
         others += [] if named else [spot for spot in spots if spot is not None][:1]
     steps = tuple(dict.fromkeys(step for spot in found for step in _narrow(spot.steps, evidence)))
@@ -196,15 +204,16 @@ def _blame_threads(evidence: Evidence, codes: StepCodes, hogs: list[int]) -> Ver
 
 def _narrow(steps: tuple[Step, ...], evidence: Evidence) -> tuple[Step, ...]:
     """Of steps that share their code, keep those that run."""
-    running = evidence.begun + evidence.untold
+    running = evidence.begun.keys() | set(evidence.untold)
     return tuple(step for step in steps if step in running) or steps
 
 
 def _find_gone(evidence: Evidence, codes: StepCodes) -> tuple[Step, ...]:
     """Return the steps that have begun, and are on no stack any more: their bodies have just ended."""
     seen = {step for thread in evidence.last.threads.values() for step in _steps_of(thread, codes)}
-    begun = tuple(step for step in evidence.begun if step in codes and step not in seen)
-    return begun or tuple(step for step in evidence.untold if step in codes and step not in seen)
+    gone = [step for step in (*evidence.begun, *evidence.untold) if step in codes and step not in seen]
+    begun = tuple(step for step in gone if step in evidence.begun and evidence.may_have_held(step))
+    return begun or tuple(step for step in gone if step in evidence.untold)
 
 
 def _steps_of(thread: ThreadLook, codes: StepCodes) -> tuple[Step, ...]:

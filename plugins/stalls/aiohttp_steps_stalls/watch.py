@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp_steps_stalls.alarm import make_alarm
 from aiohttp_steps_stalls.look import look_at_all, look_at_loop
-from aiohttp_steps_stalls.processor import OwnUsage, read_all_cpu
+from aiohttp_steps_stalls.processor import OwnUsage, parse_usage, read_all_cpu
 from aiohttp_steps_stalls.underway import UNDER_WAY
 from aiohttp_steps_stalls.verdict import Evidence
 
@@ -39,7 +39,7 @@ _REST_AFTER_S = 5.0
 _NEXT_TO_NOTHING = 0.05
 """Share of the time that such a loop computes at most."""
 
-_QUIET_BEATS = 8
+_PATIENT_BEATS = 8
 """After a look in vain, for so many beats only a loop that is held for long is looked at."""
 
 _LONG = 3
@@ -63,7 +63,8 @@ class Watch:
         # A hold is noticed for certain from one beat above the threshold on.
         self._usual_s = self._beat_s = threshold_s / 2
         self._rest_s = _REST_BEATS * self._usual_s
-        self._patience_s = threshold_s / 2
+        # Early enough for two looks at what is just long enough, and late enough to look seldom in vain.
+        self._patience_s = 0.8 * threshold_s
         self._loop = asyncio.get_running_loop()
         self._ident = threading.get_ident()
         self._usage = OwnUsage()
@@ -73,8 +74,9 @@ class Watch:
         self._looks: list[Look] = []
         self._base: Mapping[int, float] = {}
         now = time.monotonic()
-        self._base_at = self._next_base_at = self._quiet_until = 0.0
-        self._began, self._began_at, self._busy_at = self._usage.read(), now, now
+        self._base_at = self._next_base_at = self._patient_until = self._quiet_until = 0.0
+        self._began, self._busy_at = self._usage.note(), now
+        self._judged_cpu_s, self._judged_at = parse_usage(self._began).cpu_s, now
         self._take_base(now)
         self._expect(now)
         self._handle = self._loop.call_later(self._beat_s, self._beat)
@@ -116,24 +118,33 @@ class Watch:
                 now = time.monotonic()
             elif self._looks:
                 # Looked in vain. Where turns are that long at all times, look later for a while.
-                self._quiet_until = now + _QUIET_BEATS * self._usual_s
+                self._be_patient(now)
         finally:  # whatever is wrong with one stall, the next one is another
             self._expect(now)
             self._handle = self._loop.call_later(self._beat_s, self._beat)
 
+    def _be_patient(self, now: float) -> None:
+        self._patient_until = now + _PATIENT_BEATS * self._usual_s
+
     def _expect(self, now: float) -> None:
         """Begin to wait for the next beat."""
         self._looks = []  # here, and not in the other thread: they hold frames of this one
-        usage = self._usage.read()
-        if UNDER_WAY or usage.cpu_s - self._began.cpu_s > _NEXT_TO_NOTHING * (now - self._began_at):
-            self._busy_at = now
-        self._began, self._began_at = usage, now
-        if UNDER_WAY or now - self._base_at >= _REST_BEATS * self._usual_s:
+        self._began = self._usage.note()
+        is_under_way = bool(UNDER_WAY)
+        if is_under_way or now - self._base_at >= _REST_BEATS * self._usual_s:
             self._take_base(now)
+            self._judge_business(now, is_under_way=is_under_way)
         is_at_rest = now - self._busy_at > _REST_AFTER_S
         self._beat_s = self._rest_s if is_at_rest else self._usual_s
         self._due_at = now + self._beat_s
-        self._alarm.put_off(_AT_REST if is_at_rest else _LATE if now < self._quiet_until else _USUAL)
+        self._alarm.put_off(_AT_REST if is_at_rest else _LATE if now < self._patient_until else _USUAL)
+
+    def _judge_business(self, now: float, *, is_under_way: bool) -> None:
+        """Find out whether the loop has had something to do since this was last asked."""
+        cpu_s = parse_usage(self._began).cpu_s
+        if is_under_way or cpu_s - self._judged_cpu_s > _NEXT_TO_NOTHING * (now - self._judged_at):
+            self._busy_at = now
+        self._judged_cpu_s, self._judged_at = cpu_s, now
 
     def _freshen(self) -> None:
         """Get ready for a step that begins in a thread: read processor times, and be at rest no longer."""
@@ -164,16 +175,19 @@ class Watch:
         if lasted_s > MOST_S or (is_short and not looks and now < self._quiet_until):
             return
         usage = self._usage.read()
-        denied_s = usage.denied_s - self._began.denied_s
+        began = parse_usage(self._began)
+        denied_s = usage.denied_s - began.denied_s
         if lasted_s - denied_s < self._threshold_s:
+            # The machine's, which may be so often: little time is spent on it.
             self._explain(self._due_at, None)
-            return  # the machine's, which may be so often: no time is spent on it
+            self._be_patient(now)
+            return
         last = self._look(0.0)
         evidence = Evidence(
             threshold_s=self._threshold_s,
             lasted_s=lasted_s,
             denied_s=denied_s,
-            loop_cpu_s=usage.cpu_s - self._began.cpu_s,
+            loop_cpu_s=usage.cpu_s - began.cpu_s,
             looks=looks,
             last=last,
             cpu_s={
@@ -181,11 +195,12 @@ class Watch:
                 for number, thread in last.threads.items()
                 if thread.cpu_s is not None
             },
-            begun=UNDER_WAY.find_begun(),
+            begun=UNDER_WAY.find_begun(self._loop.time()),
             untold=UNDER_WAY.find_untold(),
         )
         if not self._explain(self._due_at, evidence):
             self._quiet_until = time.monotonic() + (self._usage.read().cpu_s - usage.cpu_s) * _SHARE
+            self._be_patient(now)
 
     def _look(self, waited_s: float) -> Look:
         return look_at_all(self._ident, waited_s, self._base, self._threshold_s / 4)
@@ -193,14 +208,15 @@ class Watch:
     def _watch(self) -> None:
         """Wait for the alarm, and then look until the loop turns. Runs in the thread."""
         while self._alarm.wait():
-            expected_at = self._due_at + self._patience_s
+            due_at = self._due_at
+            expected_at = due_at + self._patience_s
             while not self._is_stopped.is_set():
                 now = time.monotonic()
-                late_s = now - self._due_at
+                late_s = now - due_at
                 if self._loop.is_closed():  # and nobody has stopped this
                     self._release()
                     return
-                if late_s < self._patience_s / 2 or late_s > MOST_S:
+                if self._due_at != due_at or not 0 < late_s < MOST_S:
                     break  # it turns, or never will
                 waited_s = max(0.0, now - expected_at)
                 # Who has been kept out may see the thread that kept it, before that goes on.
@@ -208,6 +224,6 @@ class Watch:
                 self._looks.append(
                     self._look(waited_s) if is_kept_out else look_at_loop(self._ident, waited_s)
                 )
-                delay_s = max(self._patience_s / 2, late_s / _SELDOM)
+                delay_s = max(self._threshold_s / 4, late_s / _SELDOM)
                 expected_at = time.monotonic() + delay_s
                 self._is_stopped.wait(delay_s)

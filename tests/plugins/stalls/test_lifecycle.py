@@ -207,7 +207,7 @@ async def test_loop_at_rest_is_woken_seldom_until_a_step_begins_in_a_thread(regi
         assert watch is not None
         usual_s = watch._beat_s
         watch._busy_at -= 60
-        watch._began_at -= 60
+        watch._judged_at = watch._base_at = 0.0
         watch._expect(time.monotonic())
         assert watch._beat_s == 4 * usual_s
         await registry.run("v")

@@ -146,9 +146,16 @@ def test_thread_is_named_by_where_it_was_first(decide) -> None:
 def test_step_that_has_begun_and_is_on_no_stack_is_named(decide, steps) -> None:
     """Its body has ended, and the loop has not heard of it yet."""
     last = look_of(1.0, threads=[[idle()], [b()]])
-    assert decide(last=last, cpu_s={1: 0.1}, begun=(steps["a"], steps["b"])) == ("gil", ["a"])
+    assert decide(last=last, cpu_s={1: 0.1}, begun={steps["a"]: 0.1, steps["b"]: 0.1}) == ("gil", ["a"])
     assert decide(last=last, cpu_s={1: 0.1}, untold=(steps["a"],)) == ("gil", ["a"])
     assert decide(last=last, cpu_s={1: 0.1}) == ("gil", [])
+
+
+def test_step_that_a_thread_has_just_taken_on_is_not_named(decide, steps) -> None:
+    """Its thread has computed for the one before, which has ended, and of which the loop has not heard."""
+    last = look_of(1.0, threads=[[b()]])
+    begun = {steps["a"]: 0.1, steps["b"]: 0.001}
+    assert decide(last=last, cpu_s={1: 0.1}, begun=begun) == ("gil", ["a"])
 
 
 def test_without_clocks_those_who_may_have_held_the_gil_are_suspects(decide) -> None:
