@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 
 import aiohttp_steps_git
 import pytest
@@ -11,8 +12,7 @@ from aiohttp_steps_stalls import StallMonitor
 
 pygit2 = pytest.importorskip("pygit2")
 
-FILES = 12_000
-THRESHOLD_S = 0.02
+FILES = 20_000
 
 
 @pytest.fixture(scope="module")
@@ -32,22 +32,33 @@ def repository(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def threshold_s(repository):
+    """Return a third of what pygit2's own function takes here: it holds the GIL for certain from half on."""
+    times = []
+    for _ in range(3):
+        began_s = time.thread_time()
+        pygit2.Repository(repository).status()
+        times.append(time.thread_time() - began_s)
+    return min(times) / 3
+
+
 @pytest.fixture
-async def monitor(registry):
-    async with StallMonitor(registry, threshold_s=THRESHOLD_S) as monitor:
+async def monitor(registry, threshold_s):
+    async with StallMonitor(registry, threshold_s=threshold_s) as monitor:
         registry.register(monitor)
         yield monitor
 
 
 async def test_status_by_pygit2s_own_function_is_named(add, registry, monitor, repository, named) -> None:
-    """It holds the GIL from start to end. On a fast machine that may be short: several runs may be needed."""
+    """It holds the GIL from start to end. A busy machine may hide one such run, but not all."""
     add(slow_status=lambda: pygit2.Repository(repository).status())
     for _ in range(30):
         await registry.run("v")
-        if monitor.stalls:
+        if named(monitor):
             break
     assert named(monitor) == {"slow_status"}
-    assert {stall.how for stall in monitor.stalls} == {"gil"}
+    assert {stall.how for stall in monitor.stalls if stall.steps} == {"gil"}
 
 
 async def test_shipped_git_status_is_not_named(registry, monitor, repository) -> None:
