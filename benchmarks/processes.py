@@ -147,13 +147,13 @@ async def _compare_pools(*, quick: bool) -> Result:
 async def _time_calls(submit: Submit, rounds: int) -> tuple[float, float, float]:
     await asyncio.gather(*[submit(echo) for _ in range(AT_ONCE)])
     data = b"x" * MEGABYTE
-    one: list[float] = []
-    many: list[float] = []
-    big: list[float] = []
-    for _ in limit_rounds(rounds, 3.0):
-        one.append(await _time(submit(echo)))
-        many.append(await _time(asyncio.gather(*[submit(echo) for _ in range(AT_ONCE)])))
-        big.append(await _time(submit(echo, data)))
+    # One kind after the other: a call right after a big one waits for caches and processors to wake up.
+    one = [await _time(submit(echo)) for _ in limit_rounds(rounds, 2.0)]
+    many = [
+        await _time(asyncio.gather(*[submit(echo) for _ in range(AT_ONCE)]))
+        for _ in limit_rounds(rounds, 2.0)
+    ]
+    big = [await _time(submit(echo, data)) for _ in limit_rounds(rounds, 2.0)]
     return summarize(one).median, summarize(many).median, summarize(big).median
 
 

@@ -29,6 +29,11 @@ class Running:
         self._deadline_s = deadline_s
         self._listeners = listeners
 
+    @property
+    def has_resources(self) -> bool:
+        """Whether there is something to be torn down when it is left."""
+        return self._execution.resources is not None
+
     async def __aenter__(self) -> Report:
         return await self.enter()
 

@@ -1,9 +1,11 @@
 """The words of the framework as types; nothing here runs anything."""
 
 from aiohttp_steps.types.inputs import Input, Source
+from aiohttp_steps.types.ledger import NEVER, Ledger
 from aiohttp_steps.types.locks import Locks
+from aiohttp_steps.types.outcome import Outcome, Status, Timing
 from aiohttp_steps.types.plan import Binding, Edge, InputNeed, Node, Plan, Tier, TierKind
-from aiohttp_steps.types.report import NEVER, Ledger, Outcome, Report, Status, Timing
+from aiohttp_steps.types.report import Report
 from aiohttp_steps.types.running import Call, RunInfo, Runner, StepCall, StepMiddleware
 from aiohttp_steps.types.step import (
     MISSING,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from aiohttp import hdrs, web
@@ -12,7 +12,6 @@ from aiohttp import hdrs, web
 from aiohttp_steps.errors import DefinitionError, StepsError
 from aiohttp_steps.marker import locate
 from aiohttp_steps.registry import read_dependencies
-from aiohttp_steps.types import MISSING
 from aiohttp_steps.web.state import NO_PLAN, REPORT
 
 if TYPE_CHECKING:
@@ -40,6 +39,15 @@ class Route:
     wanted: tuple[Dependency, ...] = ()
     deadline_s: float | None = None
     sequential: bool | None = None
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Each request looks its program up by this.
+        known = hash((self.view, self.wanted, self.deadline_s, self.sequential))
+        object.__setattr__(self, "_hash", known)
+
+    def __hash__(self) -> int:
+        return self._hash
 
     def merge(self, other: Route) -> Route:
         """Combine with what a method says on top of its class, or one decorator on top of another."""
@@ -197,11 +205,14 @@ def _request_of(args: tuple[Any, ...]) -> web.Request:
 
 def _pick(report: Report, wanted: tuple[Dependency, ...]) -> dict[str, Any]:
     arguments = {}
+    values = report.values
     for dependency in wanted:
         name = dependency.name
-        if name not in report:
-            if name in report.run.inputs:
-                arguments[name] = report.run.inputs[name]
-        elif dependency.required or report.outcome(name).value is not MISSING:
-            arguments[name] = report[name]
+        if name in values:
+            arguments[name] = values[name]
+        elif name in report:
+            if dependency.required:
+                arguments[name] = report[name]  # raises the step's error
+        elif name in report.run.inputs:
+            arguments[name] = report.run.inputs[name]
     return arguments

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from aiohttp_steps.engine.program import Program
+    from aiohttp_steps.engine.running import Running
     from aiohttp_steps.types import Input, Report
     from aiohttp_steps.web.handlers import Route
 
@@ -39,20 +40,29 @@ def program_for(state: State, route: Route, request: web.Request | None = None) 
         PlanError: there is none.
     """
     registry = state.registry
-    return registry.program(
-        route.view,
-        wanted=route.wanted,
-        inputs=state.inputs.keys() - registry.inputs.keys(),
-        selected=None if request is None else registry.select(request, route.view),
-        sequential=_is_sequential(state, route, request),
-    )
+    selected = None if request is None else registry.select(request, route.view)
+    sequential = _is_sequential(state, route, request)
+    key = route, selected, sequential
+    program = state.programs.get(key)
+    if program is None:
+        program = registry.program(
+            route.view,
+            wanted=route.wanted,
+            inputs=state.inputs.keys() - registry.inputs.keys(),
+            selected=selected,
+            sequential=sequential,
+        )
+        if selected is None:  # selections may be as many as requests: the registry keeps some of them
+            state.programs[key] = program
+    return program
 
 
-def _is_sequential(state: State, route: Route, request: web.Request | None) -> bool | None:
-    """Ask the request, then the route, then the application; `None` leaves it to the registry."""
+def _is_sequential(state: State, route: Route, request: web.Request | None) -> bool:
+    """Ask the request, then the route, then the application, then the registry."""
     if request is not None and state.debug and SEQUENTIAL in request.headers:
         return True
-    return state.sequential if route.sequential is None else route.sequential
+    sequential = state.sequential if route.sequential is None else route.sequential
+    return state.registry.sequential if sequential is None else sequential
 
 
 async def answer_route(
@@ -67,50 +77,56 @@ async def answer_route(
         web.HTTPException: a step or the handler raised it.
         asyncio.CancelledError: the client has left.
     """
-    departure = Departure()
     program = program_for(state, route, request)
-
-    async def work() -> web.StreamResponse:
-        return await _run_and_answer(
-            request, state, route, program=program, handler=handler, departure=departure
-        )
-
-    # Without cancellation, or with nothing that is to be kept, the request's own task does it all.
-    if state.handler_cancellation is not False and program.keeps:
-        return await state.departures.run(departure, work)
-    return await work()
-
-
-async def _run_and_answer(
-    request: web.Request,
-    state: State,
-    route: Route,
-    *,
-    program: Program,
-    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-    departure: Departure,
-) -> web.StreamResponse:
-    """Run a program, leave the report in the request, and answer: the run itself, or the handler."""
     try:
         given = await gather_inputs(request, program.plan, state.inputs)
         inputs = resolve_inputs(program.plan, state.inputs, given)
     except InputError as error:
         return input_problem(error)
+    departure = Departure() if program.keeps else None
     running = state.registry.running(
         program,
         inputs,
         request=request,
         answers=ANSWERS,
         deadline_s=route.deadline_s,
-        watch=departure.watch if program.keeps else None,
+        watch=None if departure is None else departure.watch,
     )
+    # Without cancellation, or with nothing that is to be kept, the request's own task does it all.
+    if departure is None or state.handler_cancellation is False:
+        return await _run_and_answer(request, state, running, handler)
+
+    async def work() -> web.StreamResponse:
+        return await _run_and_answer(request, state, running, handler)
+
+    return await state.departures.run(departure, work)
+
+
+async def _run_and_answer(
+    request: web.Request,
+    state: State,
+    running: Running,
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> web.StreamResponse:
+    """Run a program, leave the report in the request, and answer: the run itself, or the handler."""
+    if not running.has_resources:
+        return await _answer(request, state, await running.enter(), handler)
     async with running as report:
-        request[REPORT] = report
-        log_errors(report)
-        response = _answer_of(report, state) or await answer_errors(request, handler)
-        if program.has_resources:
-            await _write_lazy(request, response)
+        response = await _answer(request, state, report, handler)
+        await _write_lazy(request, response)
         return response
+
+
+async def _answer(
+    request: web.Request,
+    state: State,
+    report: Report,
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> web.StreamResponse:
+    request[REPORT] = report
+    if not report.completed:
+        log_errors(report)
+    return _answer_of(report, state) or await answer_errors(request, handler)
 
 
 def declared_inputs(request: web.Request) -> dict[str, Input]:

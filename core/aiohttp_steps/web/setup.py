@@ -114,7 +114,10 @@ async def _answer_unmarked(
 
 
 def _innermost(request: web.Request) -> State | None:
-    return next((app[STATE] for app in reversed(request.match_info.apps) if STATE in app), None)
+    for app in reversed(request.match_info.apps):
+        if STATE in app:
+            return app[STATE]
+    return None
 
 
 def _runs_no_plan(request: web.Request) -> bool:

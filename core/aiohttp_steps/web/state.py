@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aiohttp_steps.engine import StepRegistry
+    from aiohttp_steps.engine.program import Program
 
 REPORT = web.RequestKey("REPORT", Report)
 """Where a handler finds the report of its request's run: `request[REPORT]`."""
@@ -58,6 +59,7 @@ class State:
         self._asked = debug, server_timing
         self._own_inputs = own_inputs
         self._merged: tuple[Any, dict[str, Input]] = (None, {})
+        self._programs: dict[Any, Program] = {}
 
     def start(self, *, loop_debug: bool) -> None:
         """Work out what was left to the event loop's debug mode, and look at the inputs.
@@ -77,7 +79,14 @@ class State:
         if self._merged[0] is not declared:
             own = {name: _adopt(given, declared.get(name)) for name, given in self._own_inputs.items()}
             self._merged = declared, {**declared, **own}
+            self._programs = {}
         return self._merged[1]
+
+    @property
+    def programs(self) -> dict[Any, Program]:
+        """Programs of routes, by whatever tells them apart; empty again after each change of plugins."""
+        _ = self.inputs
+        return self._programs
 
 
 STATE = web.AppKey("aiohttp_steps", State)

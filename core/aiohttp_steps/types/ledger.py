@@ -1,0 +1,94 @@
+"""`Ledger`: what the engine writes down of a run, moment by moment, and reports read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from aiohttp_steps.errors import RecordedError
+from aiohttp_steps.types.running import Call, RunInfo
+from aiohttp_steps.types.step import MISSING
+
+if TYPE_CHECKING:
+    from aiohttp_steps.types.outcome import Status
+
+NOTHING: dict[Any, Any] = {}
+"""Stands in what is kept of a run for what it has none of; nobody writes to it."""
+
+NEVER = -1.0
+"""Stands in a `Ledger` for a moment that has not come; event loops' clocks do not go below 0."""
+
+
+class Ledger:
+    """What happened to each step of one run, by its position in the plan. The engine writes, `Report` reads.
+
+    Attributes:
+        run_info: what ran, and for whom.
+        plan: its schedule.
+        values: results, `MISSING` where there is none.
+        errors: why there is none.
+        statuses: how a step ended, `None` for success and for what has not ended.
+        calls: what went through policies or a runner, by position.
+        ready_at, started_at, ended_at: in the event loop's time, `NEVER` if it has not come.
+        began_at, finished_at: of the run.
+        failure: position of the required step that ended the run, `None` if none did.
+        answer: the response that ended the run early, `None` if none did.
+        cancelled: whether the run was cancelled from outside.
+        resource_errors: errors of tear-downs by name.
+    """
+
+    __slots__ = (
+        "answer",
+        "began_at",
+        "calls",
+        "cancelled",
+        "ended_at",
+        "errors",
+        "failure",
+        "finished_at",
+        "plan",
+        "ready_at",
+        "resource_errors",
+        "run_info",
+        "started_at",
+        "statuses",
+        "values",
+    )
+
+    def __init__(self, run_info: RunInfo, began_at: float) -> None:
+        self.run_info = run_info
+        self.plan = run_info.plan
+        size = len(self.plan.nodes)
+        self.values: list[Any] = [MISSING] * size
+        self.errors: list[BaseException | None] = [None] * size
+        self.statuses: list[Status | None] = [None] * size
+        self.calls: dict[int, Call] = {}
+        self.ready_at = [NEVER] * size
+        self.started_at = [NEVER] * size
+        self.ended_at = [NEVER] * size
+        self.began_at = self.finished_at = began_at
+        self.failure: int | None = None
+        self.answer: Any = None
+        self.cancelled = False
+        self.resource_errors: dict[str, BaseException] = {}
+
+    def without_values(self) -> Ledger:
+        """Return a ledger of the same run, which has to be over, that keeps nothing of its data alive."""
+        # Not by `__init__`, whose lists would be thrown away: each run is kept by somebody.
+        kept = Ledger.__new__(Ledger)
+        kept.plan = self.plan
+        kept.run_info = RunInfo(self.plan, None, NOTHING)
+        kept.began_at, kept.finished_at = self.began_at, self.finished_at
+        kept.failure, kept.cancelled, kept.answer = self.failure, self.cancelled, None
+        # The engine is done with these lists.
+        kept.statuses, kept.ready_at = self.statuses, self.ready_at
+        kept.started_at, kept.ended_at = self.started_at, self.ended_at
+        kept.values = [MISSING] * len(self.values)
+        kept.errors = self.errors
+        if self.errors.count(None) < len(self.errors):
+            kept.errors = [None if error is None else RecordedError.of(error) for error in self.errors]
+        kept.resource_errors = NOTHING
+        kept.calls = {} if self.calls else NOTHING
+        for index, call in self.calls.items():
+            kept.calls[index] = note = Call(call.step, None, {}, required=call.required)
+            note.lock_s, note.attempts, note.shared = call.lock_s, call.attempts, call.shared
+        return kept
