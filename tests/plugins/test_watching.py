@@ -15,6 +15,9 @@ inspector = pytest.importorskip("aiohttp_steps_inspector")
 prometheus = pytest.importorskip("aiohttp_steps_prometheus")
 otel = pytest.importorskip("aiohttp_steps_otel")
 
+# A real hold on a machine that others use too: it may hide one, but not three in a row.
+pytestmark = pytest.mark.flaky(reruns=2)
+
 
 async def read_steps(client):
     """Return what the page is told of the steps, in the first message that it gets."""

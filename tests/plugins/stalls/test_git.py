@@ -12,6 +12,8 @@ from aiohttp_steps_stalls import StallMonitor
 
 pygit2 = pytest.importorskip("pygit2")
 
+pytestmark = pytest.mark.flaky(reruns=2)  # as in test_blame
+
 FILES = 20_000
 
 
