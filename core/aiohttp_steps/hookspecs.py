@@ -48,7 +48,7 @@ def step_inputs() -> Iterable[Input] | None:
 
 @hookspec
 def step_runners() -> Iterable[Runner] | None:
-    """Add places where the bodies of steps run, besides `loop`, `inline` and `thread`.
+    """Add places where the bodies of steps run, besides `loop`, `inline`, `thread` and `process`.
 
     Called once after each change of plugins. A name that is taken is refused. `None`: no runners.
     """
