@@ -8,14 +8,14 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from aiohttp_steps.engine.context import await_in
+from aiohttp_steps.engine.context import go_on
 from aiohttp_steps.engine.resources import Resources
 from aiohttp_steps.errors import StepSkippedError, StepTimeoutError
 from aiohttp_steps.policies import Deadline
 from aiohttp_steps.types import MISSING, NEVER, Call, Ledger, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from aiohttp_steps.engine.program import Body, Program, Stage
     from aiohttp_steps.types import OnDisconnect, RunInfo, StepCall
@@ -33,9 +33,11 @@ class Execution(Ledger):
     """A run under way.
 
     The request's own task runs stages one by one. A stage of one step it awaits itself. In a larger one
-    workers, which are tasks, run the steps: whoever ends a step goes on with one that this made ready, and
-    starts workers for the others. The request's task waits for a countdown, and is the only one that
-    cancels workers and waits for their end: on each way out none is left.
+    workers, which are tasks, run the steps: whoever ends a step goes on with what is ready, and whoever has
+    to wait leaves that to others, so that tasks are made for steps that wait and for no others. The request's
+    task waits for a countdown, and is the only one that cancels workers and waits for their end: on each way
+    out none is left. It runs none of these steps itself, unless only one can run at a time: a cancellation of
+    the request, which ends all, has to be told from one that a step asks for, as its own time limits do.
 
     Args:
         answers: types of results and errors that end the run and answer the request; `()` without HTTP.
@@ -57,6 +59,7 @@ class Execution(Ledger):
         "_program",
         "_ready",
         "_scope",
+        "_stage",
         "_tasks",
         "_to_do",
         "_waits_for",
@@ -97,7 +100,7 @@ class Execution(Ledger):
                 await self._run_together(stage)
             else:
                 self.ready_at[body.index] = self._clock()
-                await self._work(body)
+                await self._run_here(body)
             if self._is_over:
                 break
         self.finished_at = self._clock()
@@ -170,6 +173,7 @@ class Execution(Ledger):
 
     async def _run_together(self, stage: Stage) -> None:
         """Run a stage of several steps in workers, and leave none of them."""
+        self._stage = stage
         self._context = contextvars.copy_context()
         self._ready: deque[Body] = deque(stage.roots)
         self._wake = None
@@ -179,7 +183,12 @@ class Execution(Ledger):
         for body in stage.roots:
             ready_at[body.index] = now
         try:
-            self._start_workers()
+            if stage.is_chain:
+                await self._drive(now)
+            elif _IS_EAGER or stage.waits:
+                self._start_workers()
+            else:
+                self._start(self._drive(now), stage.roots[0])
             if self._to_do and not self._is_over:
                 self._wake = self._loop.create_future()
                 await self._wake
@@ -193,97 +202,148 @@ class Execution(Ledger):
     def _start_workers(self) -> None:
         """Start a worker for each ready step.
 
-        An eager worker runs in here, and what it makes ready is started from here too, not from within
-        itself: a long chain must not become a deep stack.
+        An eager worker runs in here. Where its step does not wait it goes on with the next, and where that
+        does, others are started from here, not from within itself: many steps must not become a deep stack.
         """
+        ready = self._ready
         self._is_starting = True
-        ready, context, loop = self._ready, self._context, self._loop
-        # A task factory that an app has set means all tasks.
-        create = None if loop.get_task_factory() is None else loop.create_task
-        Task: Any = asyncio.Task  # noqa: N806 - typeshed knows eager_start from 3.12 on
         try:
             while ready and not self._is_over:
                 body = ready.popleft()
-                work = self._work(body)
-                if create is not None:
-                    task = create(work, name=body.step.name, context=context.copy())
-                elif _IS_EAGER:
-                    task = Task(
-                        work, loop=loop, name=body.step.name, context=context.copy(), eager_start=True
-                    )
-                else:
-                    task = Task(work, loop=loop, name=body.step.name, context=context.copy())
-                if not task.done():
-                    self._tasks.append(task)
+                self._start(self._work(body), body)
         finally:
             self._is_starting = False
 
-    async def _work(self, body: Body) -> None:  # noqa: C901, PLR0912 - one function: see its docstring
-        """Run a step in this task, and then each time one that its end has made ready.
+    def _start(self, work: Coroutine[Any, Any, None], body: Body) -> None:
+        """Make a task, which is called like its first step."""
+        name, context, loop = body.step.name, self._context.copy(), self._loop
+        Task: Any = asyncio.Task  # noqa: N806 - typeshed knows eager_start from 3.12 on
+        if loop.get_task_factory() is not None:  # an app that has set one means all tasks
+            task = loop.create_task(work, name=name, context=context)
+        elif _IS_EAGER:
+            task = Task(work, loop=loop, name=name, context=context, eager_start=True)
+        else:
+            task = Task(work, loop=loop, name=name, context=context)
+        if not task.done():
+            self._tasks.append(task)
 
-        The failure of a step becomes part of the ledger and is not raised. All bookkeeping of a step is in
-        here: a call per step and phase would cost as much as the rest of it.
-        """
+    async def _work(self, body: Body) -> None:
+        """Run a step in a task made for it, and then what else is ready."""
         if self._is_over:  # it ended between the making of this task and its first turn
             return
-        clock, started_at = self._clock, self.started_at
-        # The task's context is a fresh copy for its first step only; later ones get their own.
-        context: contextvars.Context | None = None
-        while True:
+        if self._at is not None:
+            self._at[asyncio.current_task()] = body
+        await self._run_here(body)
+        self._to_do -= 1
+        if body.successors and not self._is_over:
+            self._release(body)
+        if self._ready and not self._is_over:
+            await self._drive(self.ended_at[body.index])
+        elif not self._to_do:
+            self._end_stage()
+
+    async def _run_here(self, body: Body) -> None:
+        """Run a step in the context of this task; its failure becomes part of the ledger, not raised."""
+        index = body.index
+        arguments = _NO_ARGUMENTS if body.is_bare else self._collect(body)
+        if arguments is None:
+            return
+        try:
+            if body.call is not None:
+                value = await self._call(body, body.call, arguments)
+            else:
+                self.started_at[index] = self._clock()
+                positional = self._positional if body.takes_request else ()
+                working = body.function(*positional, **arguments)
+                value = working if body.is_plain else await working
+        except _PASSING as error:
+            self._pass(body, error)
+            raise
+        # The boundary of the step: whatever it raises is its failure, SystemExit included.
+        except BaseException as error:  # noqa: BLE001
+            self._fail(body, error, _status_of(error))
+        else:
+            self.values[index] = value
+            self.ended_at[index] = self._clock()
+            if self._answers and isinstance(value, self._answers):
+                self._answer(value)
+
+    async def _drive(self, now: float) -> None:  # noqa: C901, PLR0912, PLR0915 - see its docstring
+        """Run ready steps in this task one by one, each in a context of its own, until none is ready.
+
+        As long as they do not wait, nothing else is needed. Before the first one waits, workers are started
+        for the others. The failure of a step becomes part of the ledger and is not raised. All bookkeeping
+        of a step is in here: a call per step and phase would cost as much as the rest of it.
+
+        Args:
+            now: the event loop's time, which the start of the first step is taken to be, as the end of each
+                step is the start of the next.
+        """
+        ready, clock, answers = self._ready, self._clock, self._answers
+        values, ready_at, started_at, ended_at = self.values, self.ready_at, self.started_at, self.ended_at
+        bodies, waits_for = self._bodies, self._waits_for
+        copy_context = self._context.copy
+        while ready and not self._is_over:
+            body = ready.popleft()
             index = body.index
             if self._at is not None:
                 self._at[asyncio.current_task()] = body
             arguments = _NO_ARGUMENTS if body.is_bare else self._collect(body)
             if arguments is not None:
+                context = copy_context()
+                run = context.run
                 try:
-                    if body.call is not None:
-                        value = await self._call(body, body.call, arguments, context)
-                    elif context is None:
-                        started_at[index] = clock()
-                        if body.takes_request:
-                            value = await body.function(*self._positional, **arguments)
-                        else:
-                            value = await body.function(**arguments)
+                    positional = self._positional if body.takes_request else ()
+                    if body.is_plain:
+                        started_at[index] = now
+                        value = run(body.function, *positional, **arguments)
                     else:
-                        started_at[index] = clock()
-                        positional = self._positional if body.takes_request else ()
-                        value = await await_in(context, body.function, positional, arguments)
+                        if body.call is None:
+                            started_at[index] = now
+                            working = body.function(*positional, **arguments)  # nothing of it runs in here
+                        else:
+                            working = self._call(body, body.call, arguments, context)
+                        try:
+                            yielded = run(working.send, None)
+                        except StopIteration as stop:
+                            value = stop.value
+                        else:
+                            if ready and not self._is_starting:
+                                self._stage.waits = True
+                                self._start_workers()
+                            value = await go_on(run, working, yielded)
                 except _PASSING as error:
                     self._pass(body, error)
                     raise
                 # The boundary of the step: whatever it raises is its failure, SystemExit included.
                 except BaseException as error:  # noqa: BLE001
                     self._fail(body, error, _status_of(error))
+                    now = ended_at[index]
                 else:
-                    self.values[index] = value
-                    self.ended_at[index] = clock()
-                    if self._answers and isinstance(value, self._answers) and not self._is_over:
-                        self.answer = value
-                        self._end()
+                    values[index] = value
+                    now = ended_at[index] = clock()
+                    if answers and isinstance(value, answers):
+                        self._answer(value)
+            else:
+                now = ended_at[index]
             self._to_do -= 1
-            following = self._release(body) if body.successors and not self._is_over else None
-            if following is None:
-                break
-            body = following
-            context = self._context.copy()
+            if not self._is_over:
+                for following in body.successors:
+                    waits_for[following] -= 1
+                    if not waits_for[following]:
+                        ready_at[following] = now
+                        ready.append(bodies[following])
         if not self._to_do:
             self._end_stage()
 
-    def _release(self, body: Body) -> Body | None:
-        """Return a step that the end of `body` has made ready, and start workers for the others."""
-        ready = self._ready
+    def _release(self, body: Body) -> None:
+        """Note which steps the end of `body` has made ready."""
         waits_for, ready_at, now = self._waits_for, self.ready_at, self.ended_at[body.index]
         for index in body.successors:
             waits_for[index] -= 1
             if not waits_for[index]:
                 ready_at[index] = now
-                ready.append(self._bodies[index])
-        if not ready:
-            return None
-        following = ready.popleft()
-        if ready and not self._is_starting:
-            self._start_workers()
-        return following
+                self._ready.append(self._bodies[index])
 
     async def _stop_workers(self) -> None:
         """Cancel the workers and wait for their end, however often this task is cancelled meanwhile.
@@ -308,6 +368,12 @@ class Execution(Ledger):
         if interruption is not None:
             raise interruption
 
+    def _answer(self, value: Any) -> None:
+        """End the run with a step's response, unless it has ended."""
+        if not self._is_over:
+            self.answer = value
+            self._end()
+
     def _end(self) -> None:
         """Let the run end: nothing new starts, and the request's task wakes up to stop what runs."""
         self._is_over = True
@@ -319,9 +385,17 @@ class Execution(Ledger):
             self._wake.set_result(None)
 
     async def _call(
-        self, body: Body, step_call: StepCall, arguments: dict[str, Any], context: contextvars.Context | None
+        self,
+        body: Body,
+        step_call: StepCall,
+        arguments: dict[str, Any],
+        context: contextvars.Context | None = None,
     ) -> Any:
-        """Run a step through its policies and its runner."""
+        """Run a step through its policies and its runner.
+
+        Args:
+            context: the step's, if this task has another.
+        """
         call = self.calls[body.index] = Call(
             body.step, self.run_info.request, arguments, required=body.required
         )
@@ -330,9 +404,7 @@ class Execution(Ledger):
         if self._scope is not None:
             call.is_expired = self._scope.expired
         try:
-            if context is None:
-                return await step_call(call)
-            return await await_in(context, step_call, (call,), {})
+            return await step_call(call)
         finally:
             if call.started_at is not None:
                 self.started_at[body.index] = call.started_at
@@ -350,14 +422,13 @@ class Execution(Ledger):
         """Return a step's arguments; `None`, and the step is skipped, if one that it needs has no value."""
         values, inputs = self.values, self.run_info.inputs
         arguments: dict[str, Any] = {}
-        for binding in body.bindings:
-            source = binding.source
-            value = values[source] if isinstance(source, int) else inputs.get(source, MISSING)
+        for parameter, source in body.takes:
+            value = values[source] if type(source) is int else inputs.get(source, MISSING)  # type: ignore[arg-type, unused-ignore]
             if value is not MISSING:
-                arguments[binding.parameter] = value
-            elif binding.required:
-                error = StepSkippedError(binding.parameter)
-                error.__cause__ = self.errors[source] if isinstance(source, int) else None
+                arguments[parameter] = value
+            elif parameter in body.needs:
+                error = StepSkippedError(parameter)
+                error.__cause__ = self.errors[source] if type(source) is int else None
                 self._fail(body, error, Status.SKIPPED)
                 return None
         return arguments

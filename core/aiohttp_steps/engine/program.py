@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from aiohttp_steps.errors import PlanError
 from aiohttp_steps.plan import nearest
+from aiohttp_steps.runners.loop import as_plain, is_native
 from aiohttp_steps.types import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aiohttp_steps.types import (
-        Binding,
         Node,
         OnDisconnect,
         Plan,
@@ -30,8 +31,11 @@ class Body:
     """What the engine looks up for one step, without a further hop.
 
     Attributes:
-        function: for the engine to await itself, if no policy and no runner stands between.
+        function: for the engine to await or call itself, if no policy and no runner stands between.
         call: executes the step otherwise.
+        is_plain: whether `function` is a plain one, of runner `inline`.
+        takes: name and source of each parameter, which is a position in the plan or the name of an input.
+        needs: names of the parameters without which it is skipped.
         is_bare: whether it takes neither request nor arguments.
         on_disconnect: what becomes of it when nobody waits for the run any more.
     """
@@ -40,7 +44,9 @@ class Body:
     step: Step
     function: Callable[..., Any]
     call: StepCall | None
-    bindings: tuple[Binding, ...]
+    is_plain: bool
+    takes: tuple[tuple[str, int | str], ...]
+    needs: frozenset[str]
     takes_request: bool
     is_bare: bool
     successors: tuple[int, ...]
@@ -50,15 +56,19 @@ class Body:
     on_disconnect: OnDisconnect
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Stage:
-    """A tier, ready to run.
+    """A tier, ready to run; shared by all runs, and never changed but for `waits`.
 
     Attributes:
         alone: its body, if it has only one: the request's own task awaits it.
         roots: bodies that wait for nothing in the tier.
         size: how many bodies it has.
         keeps: whether it has a body that is not to be torn when nobody waits for the run any more.
+        is_chain: whether each of several bodies waits for the one before it.
+        waits: whether one of its bodies is known to wait for something, or has been seen to while others were
+            ready. Tasks for all then start in the same turn of the loop, at the price of tasks for those that
+            do not wait.
     """
 
     kind: TierKind
@@ -66,6 +76,8 @@ class Stage:
     roots: tuple[Body, ...]
     size: int
     keeps: bool
+    waits: bool
+    is_chain: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,6 +128,9 @@ def build_program(
                 roots=tuple(body for body in members if not body.waits_for),
                 size=len(members),
                 keeps=any(body.on_disconnect != "cancel" for body in members),
+                waits=any(body.call is not None for body in members),
+                is_chain=len(members) > 1
+                and all(after.index in body.successors for body, after in pairwise(members)),
             )
         )
     counts = tuple(body.waits_for for body in bodies)
@@ -146,15 +161,19 @@ def _build_body(
         middleware = wrapper(step)
         if middleware is not None:
             call = middleware(call)
-    # Nothing between engine and step: the engine awaits the function itself.
-    is_direct = call is bound and step.runner == "loop" and not step.is_resource
+    # Nothing between engine and step: the engine awaits or calls the function itself.
+    is_direct = call is bound and not step.is_resource
+    is_plain = is_direct and step.runner == "inline"
+    is_direct = is_plain or (is_direct and step.runner == "loop" and is_native(step.function))
     takes_request = bool(step.takes_request)
     return Body(
         index=node.index,
         step=step,
-        function=step.function,
+        function=as_plain(step.function) if is_plain else step.function,
         call=None if is_direct else call,
-        bindings=node.bindings,
+        is_plain=is_plain,
+        takes=tuple((binding.parameter, binding.source) for binding in node.bindings),
+        needs=frozenset(binding.parameter for binding in node.bindings if binding.required),
         takes_request=takes_request,
         is_bare=not node.bindings and not takes_request,
         successors=node.successors,
