@@ -37,4 +37,3 @@ def go_on(
                 yielded = run(working.send, sent)
     except StopIteration as stop:
         return stop.value
-

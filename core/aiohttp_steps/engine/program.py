@@ -62,8 +62,10 @@ class Stage:
 
     Attributes:
         alone: its body, if it has only one: the request's own task awaits it.
-        roots: bodies that wait for nothing in the tier.
+        members: its bodies, in plan order.
+        roots: those that wait for nothing in the tier.
         size: how many bodies it has.
+        waits_for: for each body that waits for others of its tier, how many; each run counts down a copy.
         keeps: whether it has a body that is not to be torn when nobody waits for the run any more.
         is_chain: whether each of several bodies waits for the one before it.
         waits: whether one of its bodies is known to wait for something, or has been seen to while others were
@@ -73,8 +75,10 @@ class Stage:
 
     kind: TierKind
     alone: Body | None
+    members: tuple[Body, ...]
     roots: tuple[Body, ...]
     size: int
+    waits_for: dict[int, int]
     keeps: bool
     waits: bool
     is_chain: bool
@@ -85,7 +89,6 @@ class Program:
     """A plan and what runs it; immutable, shared by all its runs.
 
     Attributes:
-        waits_for: for each step, how many of its own tier it waits for; each run counts down a copy.
         keeps: whether some body, or the tear-down of a resource, is not to be torn when nobody waits for the
             run any more.
         has_resources: whether some step is a generator, to be left after the handler.
@@ -94,7 +97,6 @@ class Program:
 
     plan: Plan
     bodies: tuple[Body, ...]
-    waits_for: tuple[int, ...]
     stages: tuple[Stage, ...]
     keeps: bool
     has_resources: bool
@@ -125,20 +127,20 @@ def build_program(
             Stage(
                 kind=tier.kind,
                 alone=members[0] if len(members) == 1 else None,
+                members=members,
                 roots=tuple(body for body in members if not body.waits_for),
                 size=len(members),
+                waits_for={body.index: body.waits_for for body in members if body.waits_for},
                 keeps=any(body.on_disconnect != "cancel" for body in members),
                 waits=any(body.call is not None for body in members),
                 is_chain=len(members) > 1
                 and all(after.index in body.successors for body, after in pairwise(members)),
             )
         )
-    counts = tuple(body.waits_for for body in bodies)
     has_resources = any(step.is_resource for step in plan.steps)
     return Program(
         plan=plan,
         bodies=bodies,
-        waits_for=counts,
         stages=tuple(stages),
         keeps=has_resources or any(stage.keeps for stage in stages),
         has_resources=has_resources,

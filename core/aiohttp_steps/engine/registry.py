@@ -15,7 +15,7 @@ from aiohttp_steps.plan import compile_plan
 from aiohttp_steps.policies import BuiltinPolicies, Limits, ProcessLocks
 from aiohttp_steps.registry import PluginRegistry
 from aiohttp_steps.runners import BuiltinRunners
-from aiohttp_steps.types import Dependency, RunInfo
+from aiohttp_steps.types import Dependency
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -205,7 +205,7 @@ class StepRegistry(PluginRegistry):
 
         Arguments as for `execute`.
         """
-        execution = Execution(program, RunInfo(program.plan, request, inputs), answers)
+        execution = Execution(program, request, inputs, answers)
         if watch is not None:
             watch(execution)
         listeners = self._derive("listeners", self._collect_listeners) if program.is_observed else None
