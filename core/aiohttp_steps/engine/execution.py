@@ -98,7 +98,7 @@ class Execution(Ledger):
 
     def _time_out(self, deadline_s: float) -> None:
         self.finished_at = self.clock()
-        self.is_over = True
+        self.is_over = self.flawed = True
         for body in self.program.bodies:
             index = body.index
             if self.ended_at[index] == NEVER or self.statuses[index] is Status.CANCELLED:
@@ -111,7 +111,7 @@ class Execution(Ledger):
 
     def interrupt(self) -> None:
         """Note that what ends the run is addressed to its task: a cancellation, mostly."""
-        self.cancelled = True
+        self.cancelled = self.flawed = True
         self.finished_at = self.clock()
 
     def leave(self) -> OnDisconnect:
@@ -221,6 +221,7 @@ class Execution(Ledger):
         """Note that a step was cancelled, by the end of the run or by somebody who means this task."""
         self.ended_at[body.index] = self.clock()
         self.statuses[body.index] = Status.CANCELLED
+        self.flawed = True
         if not self.is_over:
             if self._workers is not None:
                 self._workers.passing = error
@@ -231,6 +232,7 @@ class Execution(Ledger):
         index = body.index
         self.ended_at[index] = self.clock()
         self.errors[index] = error
+        self.flawed = True
         self.statuses[index] = status or (
             Status.TIMED_OUT if isinstance(error, StepTimeoutError) else Status.FAILED
         )
@@ -250,6 +252,6 @@ class Execution(Ledger):
 
     def end(self) -> None:
         """Let the run end: nothing new starts, and the request's task wakes up to stop what runs."""
-        self.is_over = True
+        self.is_over = self.flawed = True
         if self._workers is not None:
             self._workers.wake()

@@ -93,6 +93,7 @@ class Program:
             run any more.
         has_resources: whether some step is a generator, to be left after the handler.
         is_observed: whether some plugin listens to the beginning or end of runs.
+        is_unattended: whether neither resources nor listeners wait for the end of a run.
     """
 
     plan: Plan
@@ -101,6 +102,7 @@ class Program:
     keeps: bool
     has_resources: bool
     is_observed: bool
+    is_unattended: bool
 
 
 def build_program(
@@ -145,6 +147,7 @@ def build_program(
         keeps=has_resources or any(stage.keeps for stage in stages),
         has_resources=has_resources,
         is_observed=is_observed,
+        is_unattended=not has_resources and not is_observed,
     )
 
 

@@ -37,6 +37,7 @@ class Ledger:
         failure: position of the required step that ended the run, `None` if none did.
         answer: the response that ended the run early, `None` if none did.
         cancelled: whether the run was cancelled from outside.
+        flawed: whether a step gave no result of its own, or the run ended early; if not, all succeeded.
         resource_errors: errors of tear-downs by name.
     """
 
@@ -50,6 +51,7 @@ class Ledger:
         "errors",
         "failure",
         "finished_at",
+        "flawed",
         "inputs",
         "plan",
         "ready_at",
@@ -76,7 +78,7 @@ class Ledger:
         self.began_at = self.finished_at = began_at
         self.failure: int | None = None
         self.answer: Any = None
-        self.cancelled = False
+        self.cancelled = self.flawed = False
         self.resource_errors: dict[str, BaseException] = {}
 
     @property
@@ -95,6 +97,7 @@ class Ledger:
         kept._run_info = None  # noqa: SLF001 - an object of this very class
         kept.began_at, kept.finished_at = self.began_at, self.finished_at
         kept.failure, kept.cancelled, kept.answer = self.failure, self.cancelled, None
+        kept.flawed = self.flawed
         # The engine is done with these lists.
         kept.statuses, kept.ready_at = self.statuses, self.ready_at
         kept.started_at, kept.ended_at = self.started_at, self.ended_at
