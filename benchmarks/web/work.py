@@ -42,7 +42,7 @@ WORKS = (
 
 
 def name_steps(work: Work) -> list[str]:
-    """Return the names of the steps of a work; each work has its own, as steps have one name in a registry."""
+    """Return the names of the steps of a work: others than of any other, as a registry demands."""
     return [f"{work.name}_{number}" for number in range(work.size)]
 
 
