@@ -178,18 +178,22 @@ def _describe(
     loops = {servers[name].loop for name in samples if not name.endswith(FAST_LOOP)}
     return Result(
         name=NAME,
-        title=f"{_describe_work(work)}, {cell.connections} connections that ask without a pause",
+        title=f"{_describe_work(work)}, {_count(cell.connections, 'connection')}",
         compares=(
             f"A process for each server and one for wrk, on loopback, in turn, {SLICE_SECONDS} s each, "
-            f"{len(samples[HAND].loads)} rounds; medians, of ratios within a round. / base: documents of a "
-            f"view by '{DOCUMENT}', the others by '{HAND}', which send the same bytes, both of the same "
-            f"loop: {', '.join(sorted(loops))} where nothing else is said. cpu: of the server's process."
+            f"{_count(len(samples[HAND].loads), 'round')}; medians, of ratios within a round. / base: "
+            f"documents of a view by '{DOCUMENT}', the others by '{HAND}', which send the same bytes, both "
+            f"of the same loop: {', '.join(sorted(loops))} where nothing else is said. cpu: of the server's process."
             + (f" Left out, as packages are not installed: {'; '.join(left_out)}." if left_out else "")
         ),
         columns=COLUMNS,
         rows=tuple(_make_row(name, samples) for name in samples),
         goals=tuple(_make_goals(cell, work, samples, quick=quick)),
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _describe_work(work: Work) -> str:

@@ -138,8 +138,8 @@ async def _measure(*, quick: bool) -> Result:
         compares=(
             "us: processor time of one request, from its raw bytes to those of its answer, medians. / base: "
             f"by '{DOCUMENT}' for documents of a view, by '{HAND}' for the others, medians of ratios "
-            "within a round; 8 in 10 lie between low and high. Without the kernel's share, which is the same for all, "
-            "ratios are further from 1 than over HTTP."
+            "within a round; 8 in 10 lie between low and high. Without the kernel's share, which is the "
+            "same for all, ratios are further from 1 than over HTTP."
         ),
         columns=("steps", "handler", "us", "/ base", "low", "high"),
         rows=tuple(rows),
