@@ -182,8 +182,9 @@ def _describe(
         compares=(
             f"A process for each server and one for wrk, on loopback, in turn, {SLICE_SECONDS} s each, "
             f"{_count(len(samples[HAND].loads), 'round')}; medians, of ratios within a round. / base: "
-            f"documents of a view by '{DOCUMENT}', the others by '{HAND}', which send the same bytes, both "
-            f"of the same loop: {', '.join(sorted(loops))} where nothing else is said. cpu: of the server's process."
+            f"documents of a view by '{DOCUMENT}', the others by '{HAND}', which send the same bytes, "
+            f"both of the same loop: {', '.join(sorted(loops))} where nothing else is said. "
+            "cpu: of the server's process."
             + (f" Left out, as packages are not installed: {'; '.join(left_out)}." if left_out else "")
         ),
         columns=COLUMNS,
