@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import inspector, overhead, plan, processes, seed, soak, stalls, switch, view
 from benchmarks.report import Printer, to_document
+from benchmarks.web import compare, inprocess
 
 BENCHMARKS = {
     "seed": seed.run,
@@ -18,6 +19,8 @@ BENCHMARKS = {
     "overhead": overhead.run,
     "plan": plan.run,
     "processes": processes.run,
+    "request": inprocess.run,
+    "http": compare.run,
     "inspector": inspector.run,
     "stalls": stalls.run,
     "soak": soak.run,
