@@ -8,14 +8,14 @@ import signal
 import sys
 from pathlib import Path
 
-from benchmarks import inspector, overhead, plan, processes, seed, soak, stalls, switch, view
+from benchmarks import inspector, peers, plan, processes, seed, soak, stalls, switch, view
 from benchmarks.report import Printer, to_document
 
 BENCHMARKS = {
     "seed": seed.run,
     "view": view.run,
     "switch": switch.run,
-    "overhead": overhead.run,
+    "peers": peers.run,
     "plan": plan.run,
     "processes": processes.run,
     "inspector": inspector.run,
