@@ -62,7 +62,7 @@ LINES = {  # column of the table: name, color, marker
     "ours": (OURS, "ours", "o"),
     "gather": ("gather", "hand", "s"),
     "group": ("TaskGroup", "group", "^"),
-    "eager": ("gather, eager tasks", "eager", "D"),
+    "eager": ("gather (eager tasks)", "eager", "D"),
 }
 
 

@@ -6,8 +6,6 @@ collected there. A chain runs in mode `sequential`: each plugin gets the payload
 
 from __future__ import annotations
 
-import contextlib
-import logging
 from typing import TYPE_CHECKING, Any
 
 from cpex.framework import GlobalContext, Plugin, PluginPayload, PluginResult, TenantPluginManager, hook
@@ -18,8 +16,6 @@ from benchmarks.peers.contender import Contender
 from benchmarks.peers.graph import write_functions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from benchmarks.peers.graph import Graph
 
 HOOK = "peers_work"
@@ -56,19 +52,6 @@ class Chained(Plugin):
         return WorkResult(modified_payload=Payload(value=value))
 
 
-@contextlib.contextmanager
-def keep_logging() -> Iterator[None]:
-    """Leave the root logger as it was: cpex sets it up for the whole process, and would slow others down."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    root.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
-
-
 async def build(graph: Graph) -> Contender:
     """Set up a graph."""
     get_hook_registry().register_hook(HOOK, Payload, WorkResult)
@@ -86,8 +69,7 @@ async def build(graph: Graph) -> Contender:
         for number, (name, step) in enumerate(write_functions(graph).items())
     ]
     manager = TenantPluginManager(Config(plugins=plugins), default_hook_policy="allow")
-    with keep_logging():
-        await manager.initialize()
+    await manager.initialize()
 
     async def run() -> Any:
         result, _ = await manager.invoke_hook(HOOK, Payload(), GlobalContext(request_id="1"))

@@ -26,7 +26,8 @@ async def build(graph: Graph) -> Contender:
     functions = write_functions(graph, STYLE)
     providers = {name: Provide(function) for name, function in functions.items()}
     route: Any = get("/work", dependencies=providers)(write_handler(graph, functions, STYLE))
-    app = Litestar([route], openapi_config=None)
+    # Its default is to set up the root logger, with a thread: every other peer would be slowed down by it.
+    app = Litestar([route], openapi_config=None, logging_config=None)
     registered: Any = next(each for each in app.routes if each.path == "/work")
     handler, model = registered.route_handler_map["GET"]
 

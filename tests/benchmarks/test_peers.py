@@ -1,8 +1,9 @@
 """All contenders of benchmark `peers` do the same work: what differs is then the price."""
 
 import asyncio
-import importlib.util
-import logging
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from benchmarks.peers import compare, faults, lineup, matrix
 from benchmarks.peers.contender import Contender
 from benchmarks.peers.graph import LEAST_SIZES, SHAPES
 
+ROOT = Path(__file__).resolve().parents[2]
 GRAPHS = [SHAPES[shape](size) for shape in SHAPES for size in (1, 3, 10, 30) if size >= LEAST_SIZES[shape]]
 FAULTS = [cell for place in faults.FAULTS.values() for cell in place]
 
@@ -110,11 +112,19 @@ def test_shape_that_a_peer_cannot_express_is_a_dash_with_a_reason():
     assert None not in next(row for row in flat.rows if row[0] == "pluggy and gather")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("cpex") is None, reason="cpex is not installed")
-async def test_setting_up_cpex_leaves_logging_alone():
-    """It sets up the root logger; the benchmarks that run later in the process would log as well."""
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    cpex = {peer: peer.load() for peer in lineup.PEERS if peer.name == "cpex"}
-    await compare.build_contenders(SHAPES["flat"](1), cpex)
-    assert (root.handlers, root.level) == before
+SETS_UP_ALL = """
+import asyncio, logging, threading
+from benchmarks.peers.graph import make_flat
+from benchmarks.peers.lineup import load_installed
+for build in load_installed()[0].values():
+    asyncio.run(build(make_flat(1)))
+print(logging.getLogger().handlers, logging.getLogger().level, threading.active_count())
+"""
+
+
+def test_setting_up_peers_leaves_the_process_as_it_was():
+    """A peer that sets up the root logger, or starts a thread, makes all others slower."""
+    process = subprocess.run(
+        [sys.executable, "-c", SETS_UP_ALL], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (process.stdout, process.returncode) == ("[] 30 1\n", 0), process.stderr
