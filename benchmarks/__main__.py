@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from benchmarks import inspector, overhead, plan, processes, seed, soak, stalls, switch, view
+from benchmarks import inspector, peers, plan, processes, seed, soak, stalls, switch, view
 from benchmarks.report import Printer, to_document
 from benchmarks.web import compare, inprocess
 
@@ -16,7 +16,7 @@ BENCHMARKS = {
     "seed": seed.run,
     "view": view.run,
     "switch": switch.run,
-    "overhead": overhead.run,
+    "peers": peers.run,
     "plan": plan.run,
     "processes": processes.run,
     "request": inprocess.run,
