@@ -98,7 +98,7 @@ class InputNeed:
     taken_by: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Plan:
     """The schedule of one set of steps; immutable, shared by all runs of it.
 
