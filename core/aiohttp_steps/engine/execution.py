@@ -322,8 +322,9 @@ class Execution(Ledger):
         self, body: Body, step_call: StepCall, arguments: dict[str, Any], context: contextvars.Context | None
     ) -> Any:
         """Run a step through its policies and its runner."""
+        run = self.run_info
         call = self.calls[body.index] = Call(
-            body.step, self.run_info.request, arguments, required=body.required
+            body.step, run.request, arguments, required=body.required, run=run, run_began_at=self.began_at
         )
         if self.resources is not None and body.step.is_resource:
             step_call = self._enter(self.resources, step_call, context)

@@ -12,6 +12,8 @@ from aiohttp_steps.types import MISSING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from aiohttp_steps.engine.listeners import Listeners
+    from aiohttp_steps.policies import Paths
     from aiohttp_steps.types import (
         Binding,
         Node,
@@ -33,6 +35,7 @@ class Body:
         function: for the engine to await itself, if no policy and no runner stands between.
         call: executes the step otherwise.
         is_bare: whether it takes neither request nor arguments.
+        successors: positions of the steps of its stage that wait for it, in the order in which they start.
         on_disconnect: what becomes of it when nobody waits for the run any more.
     """
 
@@ -43,7 +46,7 @@ class Body:
     bindings: tuple[Binding, ...]
     takes_request: bool
     is_bare: bool
-    successors: tuple[int, ...]
+    successors: list[int]
     waits_for: int
     required: bool
     default: Any
@@ -56,28 +59,28 @@ class Stage:
 
     Attributes:
         alone: its body, if it has only one: the request's own task awaits it.
-        roots: bodies that wait for nothing in the tier.
+        roots: bodies that wait for nothing in the tier, in the order in which they start.
         size: how many bodies it has.
         keeps: whether it has a body that is not to be torn when nobody waits for the run any more.
     """
 
     kind: TierKind
     alone: Body | None
-    roots: tuple[Body, ...]
+    roots: list[Body]
     size: int
     keeps: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Program:
-    """A plan and what runs it; immutable, shared by all its runs.
+    """A plan and what runs it; shared by all its runs, and immutable but for the order in which steps start.
 
     Attributes:
         waits_for: for each step, how many of its own tier it waits for; each run counts down a copy.
         keeps: whether some body, or the tear-down of a resource, is not to be torn when nobody waits for the
             run any more.
         has_resources: whether some step is a generator, to be left after the handler.
-        is_observed: whether some plugin listens to the beginning or end of runs.
+        listeners: who is told of the beginning and end of runs; `None`: nobody.
     """
 
     plan: Plan
@@ -86,7 +89,12 @@ class Program:
     stages: tuple[Stage, ...]
     keeps: bool
     has_resources: bool
-    is_observed: bool
+    listeners: Listeners | None
+
+    @property
+    def is_observed(self) -> bool:
+        """Whether some plugin listens to the beginning or end of runs."""
+        return bool(self.listeners)
 
 
 def build_program(
@@ -94,13 +102,16 @@ def build_program(
     runners: Mapping[str, Runner],
     wrappers: Sequence[Callable[[Step], StepMiddleware | None]],
     *,
-    is_observed: bool = False,
+    listeners: Listeners | None = None,
+    paths: Paths | None = None,
 ) -> Program:
     """Bind the steps of a plan.
 
     Args:
         runners: by name.
         wrappers: asked in turn for a middleware of each step; the first one's is the outermost.
+        listeners: told of its runs.
+        paths: of this plan; sorts, as it learns, what is ready to start.
 
     Raises:
         PlanError: a step's runner is not known, or cannot run it.
@@ -113,11 +124,14 @@ def build_program(
             Stage(
                 kind=tier.kind,
                 alone=members[0] if len(members) == 1 else None,
-                roots=tuple(body for body in members if not body.waits_for),
+                roots=[body for body in members if not body.waits_for],
                 size=len(members),
                 keeps=any(body.on_disconnect != "cancel" for body in members),
             )
         )
+    if paths is not None:
+        paths.keep_sorted([stage.roots for stage in stages], lambda body: body.index)
+        paths.keep_sorted([body.successors for body in bodies], int)
     counts = tuple(body.waits_for for body in bodies)
     has_resources = any(step.is_resource for step in plan.steps)
     return Program(
@@ -127,7 +141,7 @@ def build_program(
         stages=tuple(stages),
         keeps=has_resources or any(stage.keeps for stage in stages),
         has_resources=has_resources,
-        is_observed=is_observed,
+        listeners=listeners,
     )
 
 
@@ -157,7 +171,7 @@ def _build_body(
         bindings=node.bindings,
         takes_request=takes_request,
         is_bare=not node.bindings and not takes_request,
-        successors=node.successors,
+        successors=list(node.successors),
         waits_for=node.waits_for,
         required=node.required,
         default=step.options.default if step.has_default else MISSING,
