@@ -72,8 +72,6 @@ class Slots:
         rank = _FIRST_COME if self._order is None else self._order.rank(call)
         waiter = _Waiter(rank, next(self._number), call)
         insort(self._queue, waiter)
-        if self._free:  # whoever was to hand it over may have been of an event loop that is closed
-            waiter.loop.call_soon(self._hand_over)
         try:
             await waiter.turn
         except asyncio.CancelledError:
@@ -124,15 +122,14 @@ class Slots:
 class _Waiter:
     """A call that waits for a slot."""
 
-    __slots__ = ("is_required", "loop", "number", "rank", "run", "turn")
+    __slots__ = ("is_required", "number", "rank", "run", "turn")
 
     def __init__(self, rank: Rank, number: int, call: Call) -> None:
         self.rank = rank
         self.number = number
         self.is_required = call.required
         self.run: RunInfo | None = call.run
-        self.loop = asyncio.get_running_loop()
-        self.turn: asyncio.Future[None] = self.loop.create_future()
+        self.turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def __lt__(self, other: _Waiter) -> bool:
         """Tell whether it is served after another one."""
