@@ -190,9 +190,9 @@ async def _measure_limited(*, quick: bool) -> Result:
         title="few slots: the longest remaining path first, or first come, first served",
         compares=(
             "The same random graphs in both orders, Limits(order=...): async steps with a limit of their "
-            "runner, plain functions with that many threads; times were learned in two runs before. arrival, path: "
-            "wall time over what no order can beat, the longest path or all work over all slots; / arrival: "
-            "wall time of the one order by that of the other, mean over the graphs, best and worst of them."
+            "runner, plain functions with that many threads; times were learned in two runs before. arrival, "
+            "path: wall time over what no order can beat, the longest path or all work over all slots; / "
+            "arrival: wall time of the one order by that of the other: mean, best and worst graph."
         ),
         columns=("steps", "slots", "arrival", "path", "/ arrival", "best", "worst"),
         rows=tuple(rows),

@@ -7,7 +7,6 @@ waiting: slots and threads ask for a rank when a call has to wait, and not befor
 from __future__ import annotations
 
 import asyncio
-import statistics
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -129,7 +128,7 @@ class Paths:
     def _work_out(self) -> None:
         self._used_s = {name: self._times_s[name] for name in self._names if name in self._times_s}
         # A step that never succeeded counts like the others; without any, paths are counted in steps.
-        usual_s = statistics.fmean(self._used_s.values()) if self._used_s else 1.0
+        usual_s = sum(self._used_s.values()) / len(self._used_s) if self._used_s else 1.0
         self.after_s = [0.0] * len(self._names)
         self._remaining_s = [0.0] * len(self._names)
         for index in reversed(range(len(self._names))):
