@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from benchmarks import inspector, overhead, paths, plan, processes, seed, soak, stalls, switch, view
+from benchmarks import inspector, overhead, paths, plan, processes, scale, seed, soak, stalls, switch, view
 from benchmarks.report import Printer, to_document
 
 BENCHMARKS = {
@@ -17,6 +17,7 @@ BENCHMARKS = {
     "switch": switch.run,
     "overhead": overhead.run,
     "plan": plan.run,
+    "scale": scale.run,
     "paths": paths.run,
     "processes": processes.run,
     "inspector": inspector.run,
