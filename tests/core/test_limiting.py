@@ -104,8 +104,12 @@ async def test_required_step_takes_the_place_of_an_optional_one_that_waits(overl
     slots = Slots("limit", 1, 2)
 
     async def use(*, required):
-        async with slots.hold(make_call(required=required)):
+        call = make_call(required=required)
+        await slots.acquire(call)
+        try:
             await body()
+        finally:
+            slots.release(call)
 
     tasks = [asyncio.create_task(use(required=required)) for required in (True, False, False, True, True)]
     done = await asyncio.gather(*tasks, return_exceptions=True)
@@ -119,8 +123,12 @@ async def test_required_step_is_shed_when_only_required_ones_wait(overlap, make_
     slots = Slots("limit", 1, 1)
 
     async def use():
-        async with slots.hold(make_call()):
+        call = make_call()
+        await slots.acquire(call)
+        try:
             await body()
+        finally:
+            slots.release(call)
 
     done = await asyncio.gather(*[use() for _ in range(3)], return_exceptions=True)
     assert [type(result) for result in done] == [type(None), type(None), StepShedError]
@@ -129,17 +137,19 @@ async def test_required_step_is_shed_when_only_required_ones_wait(overlap, make_
 async def test_cancelled_waiter_gives_its_place_and_its_slot_back(make_call):
     """Also when it got the slot and was cancelled in the same turn."""
     slots = Slots("limit", 1, 10)
-    first = slots.hold(make_call())
-    await first.__aenter__()
+    first = make_call()
+    await slots.acquire(first)
 
     async def use():
-        async with slots.hold(make_call()):
-            return "used"
+        call = make_call()
+        await slots.acquire(call)
+        slots.release(call)
+        return "used"
 
     second, third, fourth = (asyncio.create_task(use()) for _ in range(3))
     await asyncio.sleep(0)
     third.cancel()
-    await first.__aexit__(None, None, None)
+    slots.release(first)
     second.cancel()
     assert await fourth == "used"
     await asyncio.wait([second, third])

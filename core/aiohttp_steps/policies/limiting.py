@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -77,10 +76,15 @@ class Limiter:
 
         def wrap(call_next: StepCall) -> StepCall:
             async def call_with_slots(call: Call) -> Any:
-                async with AsyncExitStack() as held:
+                held = 0
+                try:
                     for each in slots:
-                        await held.enter_async_context(each.hold(call))
+                        await each.acquire(call)
+                        held += 1
                     return await call_next(call)
+                finally:
+                    for each in slots[:held]:
+                        each.release(call)
 
             return call_with_slots
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 from bisect import insort
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from aiohttp_steps.errors import StepShedError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from aiohttp_steps.policies.ordering import Order
     from aiohttp_steps.types import Call, Rank, RunInfo
 
@@ -49,20 +46,12 @@ class Slots:
         """How many wait."""
         return len(self._queue)
 
-    @asynccontextmanager
-    async def hold(self, call: Call) -> AsyncIterator[None]:
-        """Wait for a slot and hold it until left.
+    async def acquire(self, call: Call) -> None:
+        """Wait for a slot; `release` has to follow. No context manager, which takes more than all the rest.
 
         Raises:
             StepShedError: too many wait already, or a required step needed the place of this optional one.
         """
-        await self._acquire(call)
-        try:
-            yield
-        finally:
-            self._release(call)
-
-    async def _acquire(self, call: Call) -> None:
         # A slot that is free although somebody waits is about to be handed over.
         if self._free and not self._queue:
             self._free -= 1
@@ -77,7 +66,7 @@ class Slots:
         except asyncio.CancelledError:
             # Handed over and cancelled at once: it goes on to the next.
             if waiter.has_slot:
-                self._release(call)
+                self.release(call)
             elif waiter in self._queue:
                 self._queue.remove(waiter)
             raise
@@ -91,7 +80,8 @@ class Slots:
                 return True
         return False
 
-    def _release(self, call: Call) -> None:
+    def release(self, call: Call) -> None:
+        """Give a slot back, to who is next."""
         self._free += 1
         if not self._queue:
             return
