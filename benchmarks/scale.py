@@ -125,7 +125,7 @@ def _start(*, quick: bool) -> Result:
     for count in QUICK_PLUGINS if quick else PLUGINS:
         with tempfile.TemporaryDirectory(prefix="aiohttp-steps-scale-") as folder:
             _install(Path(folder), count)
-            starts = [_time_start(Path(folder), count) for _ in range(1 if quick else 5)]
+            starts = [_time_start(Path(folder), count) for _ in range(1 if quick else 3)]
         times = zip(*(times for _, times in starts), strict=True)
         rows.append((f"{count:,}", starts[0][0], *(statistics.median(each) * 1e3 for each in times)))
     return Result(
