@@ -11,11 +11,11 @@ from aiohttp_steps.engine.listeners import Listeners
 from aiohttp_steps.engine.program import Program, build_program
 from aiohttp_steps.engine.running import Running
 from aiohttp_steps.errors import PlanError
-from aiohttp_steps.plan import compile_plan
+from aiohttp_steps.plan import compile_plan, estimate_gains
 from aiohttp_steps.policies import BuiltinPolicies, Limits, ProcessLocks
 from aiohttp_steps.registry import PluginRegistry
 from aiohttp_steps.runners import BuiltinRunners
-from aiohttp_steps.types import Dependency, RunInfo
+from aiohttp_steps.types import Dependency, Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pluggy import HookImpl
 
     from aiohttp_steps.policies import Paths
-    from aiohttp_steps.types import Locks, Plan, Report, Step
+    from aiohttp_steps.types import Locks, Plan, Step
 
 PROCESS_LOCKS = ProcessLocks()
 """Shared by all registries: a key means the same in every application of the process."""
@@ -186,12 +186,15 @@ class StepRegistry(PluginRegistry):
             deadline_s: how long the run may take, in seconds; what has not ended by then has timed out.
             watch: given the execution before it starts, for who may have to leave it.
         """
-        running = self.running(
+        if program.is_unattended and deadline_s is None:
+            execution = Execution(program, request, inputs, answers)
+            if watch is not None:
+                watch(execution)
+            await execution.run()
+            return Report(execution, estimate_gains)
+        async with self.running(
             program, inputs, request=request, answers=answers, deadline_s=deadline_s, watch=watch
-        )
-        if not program.has_resources:
-            return await running.enter()
-        async with running as report:
+        ) as report:
             return report
 
     def running(
@@ -208,14 +211,19 @@ class StepRegistry(PluginRegistry):
 
         Arguments as for `execute`.
         """
-        execution = Execution(program, RunInfo(program.plan, request, inputs), answers)
+        execution = Execution(program, request, inputs, answers)
         if watch is not None:
             watch(execution)
         return Running(execution, deadline_s, program.listeners)
 
+    @property
+    def is_selective(self) -> bool:
+        """Whether some plugin selects steps for requests: `steps_select`."""
+        return bool(self._derive("selectors", self._collect_selectors))
+
     def select(self, request: Any, view: str | None) -> frozenset[Step] | None:
         """Ask the plugins which of a view's steps to run; `None`: all, which is the answer without any."""
-        selectors = self._derive("selectors", lambda: self.implementations("steps_select"))
+        selectors = self._derive("selectors", self._collect_selectors)
         if view is None or not selectors:
             return None
         kept = [step for step in self.steps if view in step.options.views]
@@ -309,6 +317,9 @@ class StepRegistry(PluginRegistry):
             return lambda step: _ask(implementation, step=step)
 
         return [asks(implementation) for implementation in found]
+
+    def _collect_selectors(self) -> list[HookImpl]:
+        return self.implementations("steps_select")
 
     def _find_listeners(self, paths: Paths | None) -> Listeners | None:
         """Return who is told of the runs of a program: one object for all that are not learned from."""

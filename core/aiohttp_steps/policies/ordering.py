@@ -52,20 +52,21 @@ class Order:
 
     def rank(self, call: Call) -> Rank:
         """Return the rank of a call that has to wait."""
-        run = call.run
-        if run is None:  # of a hook, not a run: it comes when it comes
+        plan = call.plan
+        if plan is None:  # of a hook, not a run: it comes when it comes
             return asyncio.get_running_loop().time(), 0.0, 0
-        index = run.plan.index[call.step.name]
-        paths = self._paths.get(run.plan)
+        index = plan.index[call.step.name]
+        paths = self._paths.get(plan)
         return call.run_began_at, 0.0 if paths is None else -paths.want(index), index
 
     def is_led_on(self, call: Call, rank: Rank) -> bool:
-        """Tell whether a step that takes what this call gives would come before a rank of the same run."""
-        paths = None if call.run is None else self._paths.get(call.run.plan)
-        if paths is None or call.run is None:
+        """Tell whether a rank is of the same run, and a step that takes what this call gives comes first."""
+        began_at, path_s, _ = rank
+        plan = call.plan
+        paths = None if plan is None or began_at != call.run_began_at else self._paths.get(plan)
+        if plan is None or paths is None:
             return False
-        _, path_s, _ = rank
-        return -paths.after_s[call.run.plan.index[call.step.name]] < path_s
+        return -paths.after_s[plan.index[call.step.name]] < path_s
 
 
 class Paths:

@@ -65,7 +65,7 @@ class _Flight:
             first.request,
             first.values,
             required=first.required,
-            run=first.run,
+            plan=first.plan,
             run_began_at=first.run_began_at,
         )
         self._call.contexts = first.contexts

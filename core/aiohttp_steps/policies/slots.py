@@ -11,7 +11,7 @@ from aiohttp_steps.errors import StepShedError
 
 if TYPE_CHECKING:
     from aiohttp_steps.policies.ordering import Order
-    from aiohttp_steps.types import Call, Rank, RunInfo
+    from aiohttp_steps.types import Call, Rank
 
 _FIRST_COME: Rank = (0.0, 0.0, 0)
 """Rank of all who wait where the order is that of coming."""
@@ -85,21 +85,14 @@ class Slots:
         self._free += 1
         if not self._queue:
             return
-        if self._is_led_on(call, self._queue[-1]):
-            # It asks for the slot as soon as the engine knows: in this turn, or in a task that begins in
-            # the next.
+        if self._order is not None and self._order.is_led_on(call, self._queue[-1].rank):
+            # What comes next in this run is more urgent than what waits of it. It asks for the slot as soon
+            # as the engine knows: in this turn, or in a task that begins in the next. Of another run it
+            # would not matter: no slot is kept from somebody for what does not wait yet.
             loop = asyncio.get_running_loop()
             loop.call_soon(loop.call_soon, self._hand_over)
         else:
             self._hand_over()
-
-    def _is_led_on(self, call: Call, next_one: _Waiter) -> bool:
-        """Tell whether what comes after a call in its run is more urgent than the next one, of the same run.
-
-        Of another run it would not matter: no slot is kept from somebody for what does not wait yet.
-        """
-        order = self._order
-        return order is not None and next_one.run is call.run and order.is_led_on(call, next_one.rank)
 
     def _hand_over(self) -> None:
         while self._free and self._queue:
@@ -112,13 +105,12 @@ class Slots:
 class _Waiter:
     """A call that waits for a slot."""
 
-    __slots__ = ("is_required", "number", "rank", "run", "turn")
+    __slots__ = ("is_required", "number", "rank", "turn")
 
     def __init__(self, rank: Rank, number: int, call: Call) -> None:
         self.rank = rank
         self.number = number
         self.is_required = call.required
-        self.run: RunInfo | None = call.run
         self.turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def __lt__(self, other: _Waiter) -> bool:

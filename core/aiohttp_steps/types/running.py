@@ -55,7 +55,7 @@ class Call:
             yield, or `None`.
         is_expired: tells a runner that is cancelled whether the call's own time is up; then it need not
             wait for work that cannot be stopped, such as a thread's.
-        run: the run it belongs to; `None` for an implementation of a host's hook.
+        plan: of the run it belongs to; `None` for an implementation of a host's hook.
         run_began_at: when that run began, in the event loop's time.
     """
 
@@ -69,9 +69,9 @@ class Call:
         "leave",
         "lock_s",
         "on_start",
+        "plan",
         "request",
         "required",
-        "run",
         "run_began_at",
         "shared",
         "started_at",
@@ -86,12 +86,12 @@ class Call:
         values: dict[str, Any],
         *,
         required: bool = True,
-        run: RunInfo | None = None,
+        plan: Plan | None = None,
         run_began_at: float = 0.0,
     ) -> None:
         self.step = step
         self.required = required
-        self.run = run
+        self.plan = plan
         self.run_began_at = run_began_at
         self.contexts: tuple[Callable[[], AbstractContextManager[Any]], ...] = ()
         self.attempts = 0

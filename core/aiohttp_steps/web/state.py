@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aiohttp_steps.engine import StepRegistry
-    from aiohttp_steps.engine.program import Program
+    from aiohttp_steps.web.prepared import Prepared
 
 REPORT = web.RequestKey("REPORT", Report)
 """Where a handler finds the report of its request's run: `request[REPORT]`."""
@@ -58,8 +58,10 @@ class State:
         self.departures = Departures()
         self._asked = debug, server_timing
         self._own_inputs = own_inputs
-        self._merged: tuple[Any, dict[str, Input]] = (None, {})
-        self._programs: dict[Any, Program] = {}
+        self._inputs: dict[str, Input] = {}
+        self._prepared: dict[Any, Prepared] = {}
+        self._generation = -1
+        self._is_selective = False
 
     def start(self, *, loop_debug: bool) -> None:
         """Work out what was left to the event loop's debug mode, and look at the inputs.
@@ -75,18 +77,30 @@ class State:
     @property
     def inputs(self) -> dict[str, Input]:
         """All declared inputs by name; what the app says of one wins over what a plugin says."""
-        declared = self.registry.inputs
-        if self._merged[0] is not declared:
-            own = {name: _adopt(given, declared.get(name)) for name, given in self._own_inputs.items()}
-            self._merged = declared, {**declared, **own}
-            self._programs = {}
-        return self._merged[1]
+        if self._generation != self.registry.generation:
+            self._refresh()
+        return self._inputs
 
     @property
-    def programs(self) -> dict[Any, Program]:
-        """Programs of routes, by whatever tells them apart; empty again after each change of plugins."""
-        _ = self.inputs
-        return self._programs
+    def prepared(self) -> dict[Any, Prepared]:
+        """Routes made ready, by whatever tells them apart; empty again after each change of plugins."""
+        if self._generation != self.registry.generation:
+            self._refresh()
+        return self._prepared
+
+    @property
+    def asks_requests(self) -> bool:
+        """Whether it depends on a request what runs for it."""
+        return self.debug or self._is_selective
+
+    def _refresh(self) -> None:
+        registry = self.registry
+        generation, declared = registry.generation, registry.inputs
+        own = {name: _adopt(given, declared.get(name)) for name, given in self._own_inputs.items()}
+        self._inputs = {**declared, **own}
+        self._prepared = {}
+        self._is_selective = registry.is_selective
+        self._generation = generation
 
 
 STATE = web.AppKey("aiohttp_steps", State)
