@@ -24,14 +24,16 @@ class Prepared:
 
     Attributes:
         program: what runs.
+        takes_inputs: whether its steps take any.
         is_sequential: what the registry said of running every step alone when this was made.
     """
 
-    __slots__ = ("_at_once", "_declared", "_wanted", "is_sequential", "program")
+    __slots__ = ("_at_once", "_declared", "_wanted", "is_sequential", "program", "takes_inputs")
 
     def __init__(self, program: Program, declared: dict[str, Input], *, is_sequential: bool) -> None:
         self.program = program
         self.is_sequential = is_sequential
+        self.takes_inputs = bool(program.plan.inputs)
         self._declared = declared
         self._wanted = [Wanted(declared[need.name]) for need in program.plan.inputs if need.name in declared]
         self._at_once = not any(one.has_to_wait for one in self._wanted)
@@ -55,8 +57,7 @@ class Prepared:
         return self._resolve(read_inputs(request, self._wanted))
 
     def _resolve(self, given: dict[str, Any]) -> dict[str, Any]:
-        plan = self.program.plan
-        return resolve_inputs(plan, self._declared, given) if plan.inputs else given
+        return resolve_inputs(self.program.plan, self._declared, given)
 
 
 def prepare(state: State, route: Route, request: web.Request | None = None) -> Prepared:
@@ -66,6 +67,8 @@ def prepare(state: State, route: Route, request: web.Request | None = None) -> P
         PlanError: its steps cannot be made a plan.
     """
     registry = state.registry
+    if state.generation != registry.generation:
+        state.keep_up()
     known = state.prepared.get(route)
     if (
         known is not None

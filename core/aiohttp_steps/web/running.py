@@ -44,7 +44,7 @@ async def answer_route(
     """
     prepared = prepare(state, route, request)
     try:
-        inputs = prepared.read(request)
+        inputs = prepared.read(request) if prepared.takes_inputs else {}
         if inputs is None:
             inputs = await prepared.gather(request)
     except InputError as error:
@@ -103,11 +103,13 @@ async def _answer(
         web.HTTPException: a step or the handler raised it.
     """
     request[REPORT] = report
-    if not report.completed:
+    completed = report.completed
+    if not completed:
         log_errors(report)
-    answer = _answer_of(report, state)
-    if answer is not None:
-        return answer
+    if not completed or report.answer is not None:
+        answer = _answer_of(report, state)
+        if answer is not None:
+            return answer
     try:
         return await handler(request)
     except BaseException as error:
