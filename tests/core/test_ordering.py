@@ -383,7 +383,11 @@ async def test_threads_of_a_registry_learn_and_start_the_longest_path_first(
     """Steps that are plain functions wait for a thread, without any limit that somebody set."""
     registry = open_registry(threads=1, limits=Limits(order=order))
     began = []
-    never = threading.Event()
+    held, never = threading.Event(), threading.Event()
+
+    @parallel
+    def first():
+        held.wait(5)
 
     @parallel
     def brief():
@@ -395,13 +399,16 @@ async def test_threads_of_a_registry_learn_and_start_the_longest_path_first(
         began.append("long")
         never.wait(0.05)
 
-    registry.register(make_plugin("p", brief, long))
-    await registry.run("v")
+    registry.register(make_plugin("p", first, brief, long))
+    run = asyncio.create_task(registry.run("v"))
+    for _ in range(10):  # until the others wait for the thread
+        await asyncio.sleep(0)
+    held.set()
+    await run
     assert began == ["brief", "long"]
     await registry.run("v")
-    expected = ["long", "brief"] if order == "path" else ["brief", "long"]
-    assert began[2:] == expected
-    assert list(registry.times_s) == (["brief", "long"] if order == "path" else [])
+    assert began[2:] == (["long", "brief"] if order == "path" else ["brief", "long"])
+    assert list(registry.times_s) == (["first", "brief", "long"] if order == "path" else [])
 
 
 def test_unknown_order_is_refused():
