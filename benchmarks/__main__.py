@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import inspector, paths, peers, plan, processes, scale, seed, soak, stalls, switch, view
+from benchmarks.instructions import suite as instructions
 from benchmarks.report import Printer, to_document
 from benchmarks.web import compare, inprocess
 
@@ -22,6 +23,7 @@ BENCHMARKS = {
     "scale": scale.run,
     "processes": processes.run,
     "request": inprocess.run,
+    "instructions": instructions.run,
     "http": compare.run,
     "inspector": inspector.run,
     "stalls": stalls.run,

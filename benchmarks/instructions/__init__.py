@@ -1,0 +1,1 @@
+"""Benchmark and check `instructions`: what runs, plans and requests cost in instructions of the processor."""
