@@ -105,5 +105,8 @@ def save(python: str, kept: Kept) -> None:
 def _to_entry(kept: Kept) -> dict[str, Any]:
     return {
         "conditions": dict(kept.conditions),
-        "figures": {name: asdict(figure) for name, figure in kept.figures.items()},
+        "figures": {
+            name: {part: round(value, 1) for part, value in asdict(figure).items()}
+            for name, figure in kept.figures.items()
+        },
     }
