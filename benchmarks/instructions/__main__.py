@@ -60,7 +60,11 @@ def conclude(verdicts: list[Verdict]) -> str:
         if found:
             lines.append(f"{text}:")
             lines += [f"  {_describe(verdict)}" for verdict in found]
-    return "\n".join(lines or ["Nothing costs more than is kept."] if verdicts else ["Nothing was judged."])
+    if lines:
+        return "\n".join(lines)
+    if any(verdict.ending is Ending.WITHIN for verdict in verdicts):
+        return "Nothing costs more than is kept."
+    return f"Nothing was judged; to keep figures of this interpreter in place of the others: {accept}"
 
 
 def _describe(verdict: Verdict) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 
 from benchmarks.instructions import callgrind, kept
-from benchmarks.instructions.judge import INTERPRETER, Ending, Verdict, judge, list_differences
+from benchmarks.instructions.judge import INTERPRETER, LIBRARIES, Ending, Verdict, judge, list_differences
 from benchmarks.instructions.kept import Kept
 from benchmarks.instructions.scenarios import SCENARIOS
 from benchmarks.report import Result
@@ -15,6 +15,7 @@ TITLE = "instructions of one call, beside those that are kept"
 MODULE = f"python -m benchmarks.{NAME}"
 NO_VALGRIND = "nothing was counted, as valgrind is not on the path (apt-get install valgrind)"
 PACKAGES = {name: scenario.packages for name, scenario in SCENARIOS.items()}
+ALL_PACKAGES = sorted(set(chain.from_iterable(PACKAGES.values())))
 QUICK = tuple(SCENARIOS)[:3]
 
 
@@ -28,8 +29,7 @@ def run(*, quick: bool) -> list[Result]:
 
 def count(names: tuple[str, ...] = tuple(SCENARIOS)) -> Kept:
     """Count scenarios, and read what the counts depend on."""
-    packages = sorted(set(chain.from_iterable(PACKAGES.values())))
-    return Kept(kept.read_conditions(packages), callgrind.count(names))
+    return Kept(kept.read_conditions(ALL_PACKAGES), callgrind.count(names))
 
 
 def judge_here(counted: Kept) -> list[Verdict] | None:
@@ -44,11 +44,12 @@ def explain_basis() -> str:
     before = kept.load().get(python)
     if before is None:
         return f"Not judged: no figures are kept for {python}; `{MODULE} --update` keeps them."
-    names = (*INTERPRETER, *sorted(before.conditions.keys() - set(INTERPRETER)))
-    here = kept.read_conditions(name for name in names if name not in INTERPRETER)
-    different = list_differences(before.conditions, here, names)
+    here = kept.read_conditions(ALL_PACKAGES)
+    if other := list_differences(before.conditions, here, INTERPRETER):
+        return f"Not judged, as ratios do not hold from one interpreter to another: {', '.join(other)}."
+    different = list_differences(before.conditions, here, (*LIBRARIES, *ALL_PACKAGES))
     if not different:
-        return f"Interpreter and packages are those that {python}'s kept figures were counted with."
+        return f"Interpreter and libraries are those that {python}'s kept figures were counted with."
     return f"What depends on these is judged by its ratio, less sharply: {', '.join(different)}."
 
 
