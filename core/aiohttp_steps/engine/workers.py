@@ -32,9 +32,9 @@ class Workers:
     Workers, which are tasks, run the steps: whoever ends a step goes on with what is ready, and whoever has
     to wait leaves that to others, so that tasks are made for steps that wait and for no others. The request's
     task waits for a countdown, and is the only one that cancels workers and waits for their end: on each way
-    out none is left. It runs none of these steps itself, unless none can wait, or only one can run at a time: a
-    cancellation of the request, which ends all, has to be told from one that a step asks for, as its own time
-    limits do.
+    out none is left. It runs none of these steps itself, unless none can wait, or only one can run at a time:
+    a cancellation of the request, which ends all, has to be told from one that a step asks for, as its own
+    time limits do.
 
     Attributes:
         context: what each step gets a copy of.
