@@ -6,6 +6,7 @@ threads run; what is done in Python is done for paths that differ, not for all p
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from aiohttp_steps import check_cancelled, step
 
 from aiohttp_steps_git.branch import compare_upstream
 from aiohttp_steps_git.changes import Counts, Status
+from aiohttp_steps_git.crew import Crew
 from aiohttp_steps_git.deltas import to_change
 from aiohttp_steps_git.errors import NoWorkTreeError
 from aiohttp_steps_git.flags import read_flags
@@ -44,13 +46,14 @@ def git_status(*, project_path: Path, status_limit: int = STATUS_LIMIT) -> Statu
             raise NoWorkTreeError(
                 f"the repository at {text} is bare, so that it has no status; use a clone of it", path=text
             )
-        # One index for both sides: each call of `repo.index` may read the file anew.
-        index = repo.index
-        flags = read_flags(Path(repo.path, "index"))
-        # Each part is a call or two that nobody can stop: none is begun for a client that has left.
-        check_cancelled()
-        staged = read_staged(repo, index, flags)
-        worktree = read_worktree(repo, index, flags)
+        index_file = Path(repo.path, "index")
+        flags = read_flags(index_file)
+        # No job is begun for a client that has left; each is a call or two that nobody can stop.
+        with Crew(repo, index_file) as crew:
+            job = crew.add(partial(read_staged, flags))
+            worktree = read_worktree(crew, flags, job)
+            staged = crew.result(job).side
+            index = crew.desk.index
         check_cancelled()
         return _make_status(
             staged=staged,
