@@ -1,7 +1,8 @@
 """The step `git_status`: what differs between HEAD, index and work tree, without holding the event loop.
 
 `Repository.status()` would hold the GIL from start to end. The calls used here go through cffi and let other
-threads run; what is done in Python is done for paths that differ, not for all paths.
+threads run; what is done in Python is done for paths that differ, not for all paths. How the work is divided
+among threads: `crew`, `split`.
 """
 
 from __future__ import annotations
@@ -31,14 +32,14 @@ if TYPE_CHECKING:
     from aiohttp_steps_git.worktree import Worktree
 
 
-@step(concurrency="parallel", views=["project"])
+@step(concurrency="parallel", views=["project"], share=True)
 def git_status(*, project_path: Path, status_limit: int = STATUS_LIMIT) -> Status:
     """Return what `git status` tells of the repository at `project_path`.
 
     Each list has at most `status_limit` entries; the counts are complete.
     Nothing in the repository is written or locked, so that the user's own git commands are not disturbed.
-    Cancelled, it ends before the next of the parts that it is put together from; the longest compares the
-    work tree with the index.
+    A large work tree is compared in parts, by this thread and helpers; cancelled, it ends before the next
+    part. Requests under way that want the same status share it.
     """
     with open_repository(project_path) as repo:
         if repo.is_bare:
