@@ -7,7 +7,7 @@ from contextvars import ContextVar, copy_context
 
 import pytest
 from aiohttp_steps import hookimpl, step
-from aiohttp_steps.engine.context import await_in
+from aiohttp_steps.engine.context import go_on
 
 user: ContextVar[str] = ContextVar("user", default="nobody")
 
@@ -234,7 +234,9 @@ def test_a_second_step_that_is_thrown_away_is_closed_in_its_context():
             seen.append(user.get())
 
     async def worker():
-        await await_in(copy_context(), second, (), {})
+        run = copy_context().run
+        half = second()
+        await go_on(run, half, run(half.send, None))
 
     working = worker()
     working.send(None)

@@ -1,4 +1,4 @@
-"""Awaits a function in another context than the task's own."""
+"""Goes on with a coroutine in another context than the task's own."""
 
 from __future__ import annotations
 
@@ -6,44 +6,34 @@ import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import contextvars
-    from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Generator
 
 
 @types.coroutine
-def await_in(
-    context: contextvars.Context,
-    function: Callable[..., Awaitable[Any]],
-    positional: Sequence[Any],
-    arguments: Mapping[str, Any],
+def go_on(
+    run: Callable[..., Any], working: Coroutine[Any, Any, Any], yielded: Any
 ) -> Generator[Any, Any, Any]:
-    """Call an async function and await it, both in `context`.
+    """Await a coroutine that has begun and waits for something, in a context of its own.
 
-    A task has one context for its life. A task that goes on with a second step, which saves a new task and a
-    turn of the loop, must not let that step see what the first one set: so every resumption of the step, and
-    nothing else, happens in a context of its own. The task, its timeouts and its cancellation stay the same.
+    A task has one context for its life. A task that runs several steps, which saves tasks and turns of the
+    loop, must not let one see what another one set: so every resumption of a step, and nothing else, happens
+    in a context of its own. The task, its timeouts and its cancellation stay the same.
+
+    Args:
+        run: of that context.
+        yielded: what the coroutine waits for.
     """
-    run = context.run
-    awaiting: Any = run(function, *positional, **arguments)
-    if type(awaiting) is not types.CoroutineType:
-        awaiting = _adapt(awaiting)
     try:
-        yielded = run(awaiting.send, None)
         while True:
             try:
                 sent = yield yielded
             except GeneratorExit:
-                run(awaiting.close)
+                run(working.close)
                 raise
             # Cancellation, mostly; it belongs to the step, which may have something to clean up.
             except BaseException as error:  # noqa: BLE001
-                yielded = run(awaiting.throw, error)
+                yielded = run(working.throw, error)
             else:
-                yielded = run(awaiting.send, sent)
+                yielded = run(working.send, sent)
     except StopIteration as stop:
         return stop.value
-
-
-async def _adapt(awaitable: Awaitable[Any]) -> Any:
-    """Give an awaitable that is no coroutine what coroutines have: send, throw and close."""
-    return await awaitable

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from aiohttp_steps.errors import PlanError
 from aiohttp_steps.plan import nearest
+from aiohttp_steps.runners.loop import as_plain, is_native
 from aiohttp_steps.types import MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from aiohttp_steps.types import (
-        Binding,
         Node,
         OnDisconnect,
         Plan,
@@ -30,8 +31,11 @@ class Body:
     """What the engine looks up for one step, without a further hop.
 
     Attributes:
-        function: for the engine to await itself, if no policy and no runner stands between.
+        function: for the engine to await or call itself, if no policy and no runner stands between.
         call: executes the step otherwise.
+        is_plain: whether `function` is a plain one, of runner `inline`.
+        takes: name and source of each parameter, which is a position in the plan or the name of an input.
+        needs: names of the parameters without which it is skipped.
         is_bare: whether it takes neither request nor arguments.
         on_disconnect: what becomes of it when nobody waits for the run any more.
     """
@@ -40,7 +44,9 @@ class Body:
     step: Step
     function: Callable[..., Any]
     call: StepCall | None
-    bindings: tuple[Binding, ...]
+    is_plain: bool
+    takes: tuple[tuple[str, int | str], ...]
+    needs: frozenset[str]
     takes_request: bool
     is_bare: bool
     successors: tuple[int, ...]
@@ -50,22 +56,32 @@ class Body:
     on_disconnect: OnDisconnect
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Stage:
-    """A tier, ready to run.
+    """A tier, ready to run; shared by all runs, and never changed but for `waits`.
 
     Attributes:
         alone: its body, if it has only one: the request's own task awaits it.
-        roots: bodies that wait for nothing in the tier.
+        members: its bodies, in plan order.
+        roots: those that wait for nothing in the tier.
         size: how many bodies it has.
+        waits_for: for each body that waits for others of its tier, how many; each run counts down a copy.
         keeps: whether it has a body that is not to be torn when nobody waits for the run any more.
+        is_chain: whether each of several bodies waits for the one before it.
+        waits: whether one of its bodies is known to wait for something, or has been seen to while others were
+            ready. Tasks for all then start in the same turn of the loop, at the price of tasks for those that
+            do not wait.
     """
 
     kind: TierKind
     alone: Body | None
+    members: tuple[Body, ...]
     roots: tuple[Body, ...]
     size: int
+    waits_for: dict[int, int]
     keeps: bool
+    waits: bool
+    is_chain: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,20 +89,20 @@ class Program:
     """A plan and what runs it; immutable, shared by all its runs.
 
     Attributes:
-        waits_for: for each step, how many of its own tier it waits for; each run counts down a copy.
         keeps: whether some body, or the tear-down of a resource, is not to be torn when nobody waits for the
             run any more.
         has_resources: whether some step is a generator, to be left after the handler.
         is_observed: whether some plugin listens to the beginning or end of runs.
+        is_unattended: whether neither resources nor listeners wait for the end of a run.
     """
 
     plan: Plan
     bodies: tuple[Body, ...]
-    waits_for: tuple[int, ...]
     stages: tuple[Stage, ...]
     keeps: bool
     has_resources: bool
     is_observed: bool
+    is_unattended: bool
 
 
 def build_program(
@@ -113,21 +129,25 @@ def build_program(
             Stage(
                 kind=tier.kind,
                 alone=members[0] if len(members) == 1 else None,
+                members=members,
                 roots=tuple(body for body in members if not body.waits_for),
                 size=len(members),
+                waits_for={body.index: body.waits_for for body in members if body.waits_for},
                 keeps=any(body.on_disconnect != "cancel" for body in members),
+                waits=any(body.call is not None for body in members),
+                is_chain=len(members) > 1
+                and all(after.index in body.successors for body, after in pairwise(members)),
             )
         )
-    counts = tuple(body.waits_for for body in bodies)
     has_resources = any(step.is_resource for step in plan.steps)
     return Program(
         plan=plan,
         bodies=bodies,
-        waits_for=counts,
         stages=tuple(stages),
         keeps=has_resources or any(stage.keeps for stage in stages),
         has_resources=has_resources,
         is_observed=is_observed,
+        is_unattended=not has_resources and not is_observed,
     )
 
 
@@ -146,15 +166,19 @@ def _build_body(
         middleware = wrapper(step)
         if middleware is not None:
             call = middleware(call)
-    # Nothing between engine and step: the engine awaits the function itself.
-    is_direct = call is bound and step.runner == "loop" and not step.is_resource
+    # Nothing between engine and step: the engine awaits or calls the function itself.
+    is_direct = call is bound and not step.is_resource
+    is_plain = is_direct and step.runner == "inline"
+    is_direct = is_plain or (is_direct and step.runner == "loop" and is_native(step.function))
     takes_request = bool(step.takes_request)
     return Body(
         index=node.index,
         step=step,
-        function=step.function,
+        function=as_plain(step.function) if is_plain else step.function,
         call=None if is_direct else call,
-        bindings=node.bindings,
+        is_plain=is_plain,
+        takes=tuple((binding.parameter, binding.source) for binding in node.bindings),
+        needs=frozenset(binding.parameter for binding in node.bindings if binding.required),
         takes_request=takes_request,
         is_bare=not node.bindings and not takes_request,
         successors=node.successors,

@@ -11,11 +11,11 @@ from aiohttp_steps.engine.listeners import Listeners
 from aiohttp_steps.engine.program import Program, build_program
 from aiohttp_steps.engine.running import Running
 from aiohttp_steps.errors import PlanError
-from aiohttp_steps.plan import compile_plan
+from aiohttp_steps.plan import compile_plan, estimate_gains
 from aiohttp_steps.policies import BuiltinPolicies, Limits, ProcessLocks
 from aiohttp_steps.registry import PluginRegistry
 from aiohttp_steps.runners import BuiltinRunners
-from aiohttp_steps.types import Dependency, RunInfo
+from aiohttp_steps.types import Dependency, Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from pluggy import HookImpl
 
-    from aiohttp_steps.types import Locks, Plan, Report, Step
+    from aiohttp_steps.types import Locks, Plan, Step
 
 PROCESS_LOCKS = ProcessLocks()
 """Shared by all registries: a key means the same in every application of the process."""
@@ -183,12 +183,15 @@ class StepRegistry(PluginRegistry):
             deadline_s: how long the run may take, in seconds; what has not ended by then has timed out.
             watch: given the execution before it starts, for who may have to leave it.
         """
-        running = self.running(
+        if program.is_unattended and deadline_s is None:
+            execution = Execution(program, request, inputs, answers)
+            if watch is not None:
+                watch(execution)
+            await execution.run()
+            return Report(execution, estimate_gains)
+        async with self.running(
             program, inputs, request=request, answers=answers, deadline_s=deadline_s, watch=watch
-        )
-        if not program.has_resources:
-            return await running.enter()
-        async with running as report:
+        ) as report:
             return report
 
     def running(
@@ -205,15 +208,20 @@ class StepRegistry(PluginRegistry):
 
         Arguments as for `execute`.
         """
-        execution = Execution(program, RunInfo(program.plan, request, inputs), answers)
+        execution = Execution(program, request, inputs, answers)
         if watch is not None:
             watch(execution)
         listeners = self._derive("listeners", self._collect_listeners) if program.is_observed else None
         return Running(execution, deadline_s, listeners)
 
+    @property
+    def is_selective(self) -> bool:
+        """Whether some plugin selects steps for requests: `steps_select`."""
+        return bool(self._derive("selectors", self._collect_selectors))
+
     def select(self, request: Any, view: str | None) -> frozenset[Step] | None:
         """Ask the plugins which of a view's steps to run; `None`: all, which is the answer without any."""
-        selectors = self._derive("selectors", lambda: self.implementations("steps_select"))
+        selectors = self._derive("selectors", self._collect_selectors)
         if view is None or not selectors:
             return None
         kept = [step for step in self.steps if view in step.options.views]
@@ -298,6 +306,9 @@ class StepRegistry(PluginRegistry):
             return lambda step: _ask(implementation, step=step)
 
         return [asks(implementation) for implementation in found]
+
+    def _collect_selectors(self) -> list[HookImpl]:
+        return self.implementations("steps_select")
 
     def _collect_listeners(self) -> Listeners:
         return Listeners(*map(self.implementations, ("steps_run_started", "steps_run_finished")))

@@ -76,6 +76,7 @@ class PluginRegistry:
         self._origins: dict[str, metadata.Distribution | None] = {}
         self._failures: dict[str, PluginFailure] = {}
         self._derived: dict[str, Any] = {}
+        self.generation = 0
 
     @property
     def plugin_manager(self) -> pluggy.PluginManager:
@@ -238,6 +239,7 @@ class PluginRegistry:
     def refresh(self) -> None:
         """Forget what was derived from the plugins."""
         self._derived = {}
+        self.generation += 1
 
     def implementations(self, hook: str) -> list[pluggy.HookImpl]:
         """Return the implementations of a hook in the order of steps."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from aiohttp_steps.errors import PlanError, StepError
@@ -51,7 +52,10 @@ class LoopRunner:
 
 
 class InlineRunner:
-    """Calls plain functions in the event loop: for what takes microseconds, as everything else waits."""
+    """Calls plain functions in the event loop: for what takes microseconds, as everything else waits.
+
+    A step without policies does not come here: the engine calls it itself.
+    """
 
     name = "inline"
 
@@ -62,13 +66,13 @@ class InlineRunner:
             PlanError: the step is an `async def`.
         """
         refuse_async(step, self.name)
-        function = step.function
         if step.is_resource:
             return _enter_inline
+        function = as_plain(step.function)
 
         async def call_inline(call: Call) -> Any:
             call.mark_started(asyncio.get_running_loop().time())
-            return refuse_awaitable(function(*call.positional, **call.arguments))
+            return function(*call.positional, **call.arguments)
 
         return call_inline
 
@@ -101,6 +105,13 @@ def is_async(step: Step) -> bool:
     return inspect.iscoroutinefunction(step.function) or inspect.isasyncgenfunction(step.function)
 
 
+def is_native(function: Callable[..., Any]) -> bool:
+    """Tell functions whose call only makes a coroutine, of which nothing has run yet."""
+    if isinstance(function, MethodType):
+        function = function.__func__
+    return isinstance(function, FunctionType) and bool(function.__code__.co_flags & inspect.CO_COROUTINE)
+
+
 def misfit(step: Step, fault: str) -> PlanError:
     """Make the error of a runner that cannot run a step."""
     return PlanError(fault, plugin=step.plugin, step=step.name, location=str(step.location))
@@ -115,6 +126,20 @@ def refuse_async(step: Step, runner: str) -> None:
     if is_async(step):
         fault = f"is an async def, which the runner {runner!r} cannot call; leave out runner={runner!r}"
         raise misfit(step, fault)
+
+
+def as_plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function whose results are values, and whose errors may pass through coroutines."""
+
+    def call(*args: Any, **arguments: Any) -> Any:
+        try:
+            value = function(*args, **arguments)
+        except StopIteration as error:  # as Python does for a coroutine: there it would mean its end
+            message = "a plain def raised StopIteration"
+            raise RuntimeError(message) from error
+        return refuse_awaitable(value)
+
+    return call
 
 
 def refuse_awaitable(value: Any) -> Any:

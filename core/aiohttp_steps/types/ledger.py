@@ -9,7 +9,10 @@ from aiohttp_steps.types.running import Call, RunInfo
 from aiohttp_steps.types.step import MISSING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aiohttp_steps.types.outcome import Status
+    from aiohttp_steps.types.plan import Plan
 
 NOTHING: dict[Any, Any] = {}
 """Stands in what is kept of a run for what it has none of; nobody writes to it."""
@@ -22,8 +25,9 @@ class Ledger:
     """What happened to each step of one run, by its position in the plan. The engine writes, `Report` reads.
 
     Attributes:
-        run_info: what ran, and for whom.
-        plan: its schedule.
+        plan: what runs.
+        request: the `web.Request`, `None` without HTTP.
+        inputs: values of the inputs that the plan takes.
         values: results, `MISSING` where there is none.
         errors: why there is none.
         statuses: how a step ended, `None` for success and for what has not ended.
@@ -33,10 +37,12 @@ class Ledger:
         failure: position of the required step that ended the run, `None` if none did.
         answer: the response that ended the run early, `None` if none did.
         cancelled: whether the run was cancelled from outside.
+        flawed: whether a step gave no result of its own, or the run ended early; if not, all succeeded.
         resource_errors: errors of tear-downs by name.
     """
 
     __slots__ = (
+        "_run_info",
         "answer",
         "began_at",
         "calls",
@@ -45,19 +51,23 @@ class Ledger:
         "errors",
         "failure",
         "finished_at",
+        "flawed",
+        "inputs",
         "plan",
         "ready_at",
+        "request",
         "resource_errors",
-        "run_info",
         "started_at",
         "statuses",
         "values",
     )
 
-    def __init__(self, run_info: RunInfo, began_at: float) -> None:
-        self.run_info = run_info
-        self.plan = run_info.plan
-        size = len(self.plan.nodes)
+    def __init__(self, plan: Plan, request: Any, inputs: Mapping[str, Any], began_at: float) -> None:
+        self.plan = plan
+        self.request = request
+        self.inputs = inputs
+        self._run_info: RunInfo | None = None
+        size = len(plan.nodes)
         self.values: list[Any] = [MISSING] * size
         self.errors: list[BaseException | None] = [None] * size
         self.statuses: list[Status | None] = [None] * size
@@ -68,17 +78,26 @@ class Ledger:
         self.began_at = self.finished_at = began_at
         self.failure: int | None = None
         self.answer: Any = None
-        self.cancelled = False
+        self.cancelled = self.flawed = False
         self.resource_errors: dict[str, BaseException] = {}
+
+    @property
+    def run_info(self) -> RunInfo:
+        """What ran, and for whom: the same object each time, made when somebody asks."""
+        if self._run_info is None:
+            self._run_info = RunInfo(self.plan, self.request, self.inputs)
+        return self._run_info
 
     def without_values(self) -> Ledger:
         """Return a ledger of the same run, which has to be over, that keeps nothing of its data alive."""
         # Not by `__init__`, whose lists would be thrown away: each run is kept by somebody.
         kept = Ledger.__new__(Ledger)
         kept.plan = self.plan
-        kept.run_info = RunInfo(self.plan, None, NOTHING)
+        kept.request, kept.inputs = None, NOTHING
+        kept._run_info = None  # noqa: SLF001 - an object of this very class
         kept.began_at, kept.finished_at = self.began_at, self.finished_at
         kept.failure, kept.cancelled, kept.answer = self.failure, self.cancelled, None
+        kept.flawed = self.flawed
         # The engine is done with these lists.
         kept.statuses, kept.ready_at = self.statuses, self.ready_at
         kept.started_at, kept.ended_at = self.started_at, self.ended_at

@@ -72,7 +72,7 @@ class Report:
     def completed(self) -> bool:
         """Whether every step of the plan succeeded."""
         ledger = self._ledger
-        return not any(ledger.statuses) and NEVER not in ledger.ended_at
+        return not ledger.flawed or (not any(ledger.statuses) and NEVER not in ledger.ended_at)
 
     @property
     def cancelled(self) -> bool:
@@ -156,6 +156,14 @@ class Report:
         failure = ledger.failure
         because_of = "the run" if failure is None else ledger.plan.nodes[failure].step.name
         raise StepSkippedError(because_of)
+
+    def get(self, key: str | Callable[..., Any], default: Any = None) -> Any:
+        """Return a step's value, or its default if it failed; `default` where there is neither."""
+        position = self._ledger.plan.index.get(key if isinstance(key, str) else _name_of(key))
+        if position is None:
+            return default
+        value = self._ledger.values[position]
+        return default if value is MISSING else value
 
     def __contains__(self, key: object) -> bool:
         """Tell whether a step was part of this run, however it ended."""

@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 from aiohttp_steps.errors import DefinitionError, StepsError
 from aiohttp_steps.marker import locate
 from aiohttp_steps.registry import read_dependencies
+from aiohttp_steps.types import MISSING
 from aiohttp_steps.web.state import NO_PLAN, REPORT
 
 if TYPE_CHECKING:
@@ -157,10 +158,15 @@ def _wrap(handler: Callable[..., Any], wanted: tuple[Dependency, ...]) -> Callab
 
     @functools.wraps(handler)
     async def call_with_results(*args: Any, **more: Any) -> Any:
-        request = _request_of(args)
-        _refuse_without_run(request, handler)
-        arguments = _pick(request[REPORT], wanted) if wanted else {}
-        return await handler(*args, **arguments, **more)
+        # A function's only argument, a method's last, or in a class-based view.
+        last = args[-1]
+        request: web.Request = last.request if isinstance(last, web.View) else last
+        report = request.get(REPORT)
+        if report is None:
+            _refuse_without_run(request, handler)
+        elif wanted:
+            return await handler(*args, **_pick(report, wanted), **more)
+        return await handler(*args, **more)
 
     # What is called takes no keyword-only parameters: a second mark must not find them.
     del call_with_results.__wrapped__
@@ -196,20 +202,14 @@ def _refuse_without_run(request: web.Request, handler: Any) -> None:
         raise StepsError(fault)
 
 
-def _request_of(args: tuple[Any, ...]) -> web.Request:
-    """Find the request: a function's only argument, a method's last, or in a class-based view."""
-    last = args[-1]
-    request: web.Request = last.request if isinstance(last, web.View) else last
-    return request
-
-
 def _pick(report: Report, wanted: tuple[Dependency, ...]) -> dict[str, Any]:
     arguments = {}
-    values = report.values
+    get = report.get
     for dependency in wanted:
         name = dependency.name
-        if name in values:
-            arguments[name] = values[name]
+        value = get(name, MISSING)
+        if value is not MISSING:
+            arguments[name] = value
         elif name in report:
             if dependency.required:
                 arguments[name] = report[name]  # raises the step's error

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from aiohttp_steps.types import Plan
 
+NOTHING: Mapping[str, Any] = {}
+"""Stands for a body that nobody asked for."""
+
 
 def read_own_inputs(inputs: Mapping[str, Any] | Iterable[Input] | None) -> dict[str, Input]:
     """Read what an app passes to `setup` as declarations.
@@ -52,22 +55,74 @@ def _read_one(name: str, value: Any) -> Input:
     return Input(name, Any, default=value)
 
 
-async def gather_inputs(request: web.Request, plan: Plan, declared: Mapping[str, Input]) -> dict[str, Any]:
-    """Collect what the app and the request say of the inputs that a plan takes, converted.
+class Wanted:
+    """An input that a plan takes, and where a request may give it.
 
-    Only declared sources count; what else a request carries is not looked at. A path wins over a query, and
-    that over a body.
+    Attributes:
+        declared: what is said of it.
+        has_to_wait: whether the app provides it, or the body may hold it.
+    """
+
+    __slots__ = ("_in_path", "_in_query", "_is_repeated", "declared", "has_to_wait")
+
+    def __init__(self, declared: Input) -> None:
+        self.declared = declared
+        self.has_to_wait = declared.provide is not None or "body" in declared.sources
+        self._in_path = "path" in declared.sources
+        self._in_query = "query" in declared.sources
+        self._is_repeated = _takes_several(declared.type)
+
+    def find(self, request: web.Request, body: Mapping[str, Any]) -> Any:
+        """Return its value, converted; `MISSING` if the request gives none.
+
+        Only declared sources count. A path wins over a query, and that over a body.
+
+        Raises:
+            InputError: the value has the wrong type.
+        """
+        declared = self.declared
+        name = declared.name
+        if self._in_path and name in request.match_info:
+            return convert_input(declared, request.match_info[name], is_text=True)
+        if self._in_query and name in (query := request.query):
+            text = query.getall(name) if self._is_repeated else query[name]
+            return convert_input(declared, text, is_text=True)
+        if "body" in declared.sources and name in body:
+            return convert_input(declared, body[name])
+        return MISSING
+
+
+def read_inputs(request: web.Request, wanted: Iterable[Wanted]) -> dict[str, Any]:
+    """Return what path and query say of inputs, converted; what else a request carries is not looked at.
+
+    Raises:
+        InputError: a value has the wrong type.
+    """
+    values = {}
+    for one in wanted:
+        value = one.find(request, NOTHING)
+        if value is not MISSING:
+            values[one.declared.name] = value
+    return values
+
+
+async def gather_inputs(request: web.Request, wanted: Collection[Wanted]) -> dict[str, Any]:
+    """Collect what the app and the request say of inputs, converted.
 
     Raises:
         InputError: a value has the wrong type, or the body is no JSON object.
     """
-    wanted = [declared[need.name] for need in plan.inputs if need.name in declared]
-    body = await read_body(request) if any("body" in one.sources for one in wanted) else {}
+    body = await read_body(request) if any("body" in one.declared.sources for one in wanted) else NOTHING
     values = {}
     for one in wanted:
-        value, is_text = await _find(request, one, body)
+        provide = one.declared.provide
+        if provide is not None:
+            value = await _provide(request, provide)
+            value = value if value is MISSING else convert_input(one.declared, value)
+        else:
+            value = one.find(request, body)
         if value is not MISSING:
-            values[one.name] = convert_input(one, value, is_text=is_text)
+            values[one.declared.name] = value
     return values
 
 
@@ -141,20 +196,6 @@ async def refuse_unknown(request: web.Request, plan: Plan, declared: Mapping[str
                 where = " or ".join(one.sources) or "the application alone"
                 message = f"input {name!r} cannot be set by the {source}; it comes from {where}"
             raise InputError(message, input=name, expected=one.type_name if one else "nothing")
-
-
-async def _find(request: web.Request, one: Input, body: Mapping[str, Any]) -> tuple[Any, bool]:
-    """Return the raw value of an input and whether it is text; `MISSING` if nobody gives it."""
-    if one.provide is not None:
-        return await _provide(request, one.provide), False
-    if "path" in one.sources and one.name in request.match_info:
-        return request.match_info[one.name], True
-    if "query" in one.sources and one.name in request.query:
-        several = _takes_several(one.type)
-        return (request.query.getall(one.name) if several else request.query[one.name]), True
-    if "body" in one.sources and one.name in body:
-        return body[one.name], False
-    return MISSING, False
 
 
 async def _provide(request: web.Request, provide: Callable[[Any], Any]) -> Any:

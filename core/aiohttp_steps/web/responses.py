@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 from aiohttp import hdrs, web
+from multidict import istr
 
 from aiohttp_steps.engine import StepEncodingError, describe_error, encode_report
 from aiohttp_steps.errors import InputError, StepError, StepShedError, StepSkippedError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 _KNOWN_STATUSES = frozenset(HTTPStatus)
 
-COMPLETED = "Steps-Completed"
+COMPLETED = istr("Steps-Completed")
 SERVER_TIMING = "Server-Timing"
 
 MOST_TIMING_BYTES = 2048
@@ -90,7 +91,7 @@ def failure_problem(report: Report, error: BaseException, *, debug: bool) -> web
     failed = (name for name, known in report.errors.items() if known is cause)
     name = cause.step if isinstance(cause, StepEncodingError) else next(failed, None)
     described = describe_error(cause, debug=debug)
-    headers = {COMPLETED: _flag(False)}
+    headers: dict[str, str] = {COMPLETED: _flag(False)}
     if isinstance(cause, StepShedError):
         headers[hdrs.RETRY_AFTER] = str(cause.retry_after_s)
     return problem(
@@ -105,7 +106,7 @@ def failure_problem(report: Report, error: BaseException, *, debug: bool) -> web
 
 def add_headers(report: Report, response: web.StreamResponse, *, server_timing: bool) -> None:
     """Tell in a response's headers how its run went."""
-    response.headers.setdefault(COMPLETED, _flag(report.completed))
+    response.headers.setdefault(COMPLETED, "true" if report.completed else "false")
     if server_timing:
         theirs = ", ".join(response.headers.getall(SERVER_TIMING, []))
         ours = format_server_timing(report, MOST_TIMING_BYTES - len(theirs) - len(", "))

@@ -11,7 +11,8 @@ from aiohttp.payload import Payload
 from aiohttp_steps.engine import resolve_inputs
 from aiohttp_steps.errors import InputError, StepError, StepSkippedError
 from aiohttp_steps.web.departure import Departure
-from aiohttp_steps.web.inputs import gather_inputs, gather_own_inputs
+from aiohttp_steps.web.inputs import gather_own_inputs
+from aiohttp_steps.web.prepared import prepare
 from aiohttp_steps.web.responses import failure_problem, input_problem
 from aiohttp_steps.web.state import REPORT, State, state_of
 
@@ -19,50 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from typing import Any
 
-    from aiohttp_steps.engine.program import Program
     from aiohttp_steps.engine.running import Running
     from aiohttp_steps.types import Input, Report
     from aiohttp_steps.web.handlers import Route
 
 logger = logging.getLogger("aiohttp_steps")
 
-SEQUENTIAL = "Steps-Sequential"
-"""A request with this header runs every step alone, in debug mode: to see whether that changes anything."""
-
 # An HTTPException is a response as well: raised or returned, it ends the run.
 ANSWERS = (web.StreamResponse,)
-
-
-def program_for(state: State, route: Route, request: web.Request | None = None) -> Program:
-    """Return the program of a route; with a request, of what plugins select for it.
-
-    Raises:
-        PlanError: there is none.
-    """
-    registry = state.registry
-    selected = None if request is None else registry.select(request, route.view)
-    sequential = _is_sequential(state, route, request)
-    key = route, selected, sequential
-    program = state.programs.get(key)
-    if program is None:
-        program = registry.program(
-            route.view,
-            wanted=route.wanted,
-            inputs=state.inputs.keys() - registry.inputs.keys(),
-            selected=selected,
-            sequential=sequential,
-        )
-        if selected is None:  # selections may be as many as requests: the registry keeps some of them
-            state.programs[key] = program
-    return program
-
-
-def _is_sequential(state: State, route: Route, request: web.Request | None) -> bool:
-    """Ask the request, then the route, then the application, then the registry."""
-    if request is not None and state.debug and SEQUENTIAL in request.headers:
-        return True
-    sequential = state.sequential if route.sequential is None else route.sequential
-    return state.registry.sequential if sequential is None else sequential
 
 
 async def answer_route(
@@ -77,23 +42,30 @@ async def answer_route(
         web.HTTPException: a step or the handler raised it.
         asyncio.CancelledError: the client has left.
     """
-    program = program_for(state, route, request)
+    prepared = prepare(state, route, request)
     try:
-        given = await gather_inputs(request, program.plan, state.inputs)
-        inputs = resolve_inputs(program.plan, state.inputs, given)
+        inputs = prepared.read(request) if prepared.takes_inputs else {}
+        if inputs is None:
+            inputs = await prepared.gather(request)
     except InputError as error:
         return input_problem(error)
-    departure = Departure() if program.keeps else None
+    program = prepared.program
+    # The request's own task does it all, where nothing is to be kept from being torn.
+    if not program.keeps:
+        report = await state.registry.execute(
+            program, inputs, request=request, answers=ANSWERS, deadline_s=route.deadline_s
+        )
+        return await _answer(request, state, report, handler)
+    departure = Departure()
     running = state.registry.running(
         program,
         inputs,
         request=request,
         answers=ANSWERS,
         deadline_s=route.deadline_s,
-        watch=None if departure is None else departure.watch,
+        watch=departure.watch,
     )
-    # Without cancellation, or with nothing that is to be kept, the request's own task does it all.
-    if departure is None or state.handler_cancellation is False:
+    if state.handler_cancellation is False:
         return await _run_and_answer(request, state, running, handler)
 
     async def work() -> web.StreamResponse:
@@ -108,12 +80,11 @@ async def _run_and_answer(
     running: Running,
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
 ) -> web.StreamResponse:
-    """Run a program, leave the report in the request, and answer: the run itself, or the handler."""
-    if not running.has_resources:
-        return await _answer(request, state, await running.enter(), handler)
+    """Run a program, answer, and tear its resources down."""
     async with running as report:
         response = await _answer(request, state, report, handler)
-        await _write_lazy(request, response)
+        if running.has_resources:
+            await _write_lazy(request, response)
         return response
 
 
@@ -123,10 +94,30 @@ async def _answer(
     report: Report,
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
 ) -> web.StreamResponse:
+    """Leave the report in the request, and answer: the run itself, or the handler.
+
+    A step's error that the handler lets out is answered as if the step had been required. Left to aiohttp, a
+    step's `TimeoutError` would become a bare 504.
+
+    Raises:
+        web.HTTPException: a step or the handler raised it.
+    """
     request[REPORT] = report
-    if not report.completed:
+    completed = report.completed
+    if not completed:
         log_errors(report)
-    return _answer_of(report, state) or await answer_errors(request, handler)
+    if not completed or report.answer is not None:
+        answer = _answer_of(report, state)
+        if answer is not None:
+            return answer
+    try:
+        return await handler(request)
+    except BaseException as error:
+        # BaseException, as a step's SystemExit is in its report and must not end the server from here either.
+        is_of_step = any(error is known for known in report.errors.values())
+        if not is_of_step and not isinstance(error, StepError):
+            raise
+        return failure_problem(report, error, debug=state.debug)
 
 
 def declared_inputs(request: web.Request) -> dict[str, Input]:
@@ -214,24 +205,6 @@ async def _write_lazy(request: web.Request, response: web.StreamResponse) -> Non
         return
     await response.prepare(request)
     await response.write_eof()
-
-
-async def answer_errors(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Call the handler; a step's error that it lets out is answered as if the step had been required.
-
-    Left to aiohttp, a step's `TimeoutError` would become a bare 504.
-    """
-    report = request[REPORT]
-    try:
-        return await handler(request)
-    except BaseException as error:
-        # BaseException, as a step's SystemExit is in its report and must not end the server from here either.
-        is_of_step = any(error is known for known in report.errors.values())
-        if not is_of_step and not isinstance(error, StepError):
-            raise
-        return failure_problem(report, error, debug=state_of(request).debug)
 
 
 def log_errors(report: Report) -> None:

@@ -14,8 +14,9 @@ from aiohttp_steps.web.cancellation import find_handler_cancellation, turn_on_ha
 from aiohttp_steps.web.departure import Departure
 from aiohttp_steps.web.handlers import route_of
 from aiohttp_steps.web.inputs import read_own_inputs
+from aiohttp_steps.web.prepared import prepare
 from aiohttp_steps.web.responses import add_headers, problem
-from aiohttp_steps.web.running import answer_route, program_for
+from aiohttp_steps.web.running import answer_route
 from aiohttp_steps.web.state import NO_PLAN, REPORT, STATE, State
 from aiohttp_steps.web.views import run_view
 
@@ -82,16 +83,30 @@ def setup(
 
 
 def _make_middleware(state: State) -> Any:
+    # Whether a route of aiohttp is ours, and what it needs: fixed once the application runs.
+    known: dict[tuple[web.AbstractRoute, str], tuple[bool, Route | None]] = {}
+
+    def look_at(request: web.Request) -> tuple[bool, Route | None]:
+        match_info, method = request.match_info, request.method
+        if match_info.http_exception is not None:  # its route is made for this request alone
+            return False, None
+        is_ours = _innermost(request) is state
+        found = is_ours, route_of(match_info.handler, method) if is_ours else None
+        if method in hdrs.METH_ALL:  # others are without number
+            known[match_info.route, method] = found
+        return found
+
     @web.middleware
     async def run_steps(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        if request.match_info.http_exception is not None or _innermost(request) is not state:
+        method = request.method
+        is_ours, route = known.get((request.match_info.route, method)) or look_at(request)
+        if not is_ours:
             return await handler(request)
-        route = route_of(request.match_info.handler, request.method)
         if route is None:
             return await _answer_unmarked(request, handler, state)
-        if _runs_no_plan(request):
+        if (method == hdrs.METH_OPTIONS or hdrs.UPGRADE in request.headers) and _runs_no_plan(request):
             return await _answer_without_plan(request, handler, state, route)
         return await answer_route(request, state, route, handler)
 
@@ -137,7 +152,7 @@ async def _answer_without_plan(
 
     A header that any client can send must not lead past a gate.
     """
-    plan = program_for(state, route).plan
+    plan = prepare(state, route).program.plan
     if not route.wanted and not any(step.kind == "gate" for step in plan.steps):
         request[NO_PLAN] = True
         return await handler(request)
@@ -159,7 +174,7 @@ async def _start(app: web.Application) -> None:
         methods = hdrs.METH_ALL if inspect.isclass(route.handler) else [method]
         for marked in {route_of(route.handler, each) for each in methods} - {None}:
             if marked is not None:
-                program_for(state, marked)
+                prepare(state, marked)
     await state.registry.open()
     _warn_of_order(app)
     state.handler_cancellation = find_handler_cancellation()
@@ -205,8 +220,10 @@ def _make_header_writer(state: State) -> Any:
     # Not in the middleware: headers set after prepare() are lost on streams, and this comes before.
     async def write_headers(request: web.Request, response: web.StreamResponse) -> None:
         report = request.get(REPORT)
-        if report is not None and _innermost(request) is state:
-            add_headers(report, response, server_timing=state.server_timing)
+        if report is not None:
+            # An application outside of the one that ran it must not tell its times as well.
+            server_timing = state.server_timing and _innermost(request) is state
+            add_headers(report, response, server_timing=server_timing)
 
     return write_headers
 

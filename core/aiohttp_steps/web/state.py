@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aiohttp_steps.engine import StepRegistry
-    from aiohttp_steps.engine.program import Program
+    from aiohttp_steps.web.prepared import Prepared
 
 REPORT = web.RequestKey("REPORT", Report)
 """Where a handler finds the report of its request's run: `request[REPORT]`."""
@@ -35,6 +35,9 @@ class State:
             not known.
         turned_on_cancellation: whether that is so because of `setup`.
         cancel_on_disconnect, shutdown_timeout_s: as given to `setup`.
+        prepared: routes made ready, by whatever tells them apart.
+        asks_requests: whether it depends on a request what runs for it.
+        generation: of the plugins that both are of; see `keep_up`.
         departures: the requests whose steps must not be torn.
     """
 
@@ -58,8 +61,10 @@ class State:
         self.departures = Departures()
         self._asked = debug, server_timing
         self._own_inputs = own_inputs
-        self._merged: tuple[Any, dict[str, Input]] = (None, {})
-        self._programs: dict[Any, Program] = {}
+        self._inputs: dict[str, Input] = {}
+        self.prepared: dict[Any, Prepared] = {}
+        self.asks_requests = True
+        self.generation = -1
 
     def start(self, *, loop_debug: bool) -> None:
         """Work out what was left to the event loop's debug mode, and look at the inputs.
@@ -70,23 +75,30 @@ class State:
         debug, server_timing = self._asked
         self.debug = loop_debug if debug is None else debug
         self.server_timing = self.debug if server_timing is None else server_timing
-        _ = self.inputs  # no client could mend what is wrong with them
+        self.generation = -1
+        self.keep_up()  # no client could mend what is wrong with them
 
     @property
     def inputs(self) -> dict[str, Input]:
         """All declared inputs by name; what the app says of one wins over what a plugin says."""
-        declared = self.registry.inputs
-        if self._merged[0] is not declared:
-            own = {name: _adopt(given, declared.get(name)) for name, given in self._own_inputs.items()}
-            self._merged = declared, {**declared, **own}
-            self._programs = {}
-        return self._merged[1]
+        self.keep_up()
+        return self._inputs
 
-    @property
-    def programs(self) -> dict[Any, Program]:
-        """Programs of routes, by whatever tells them apart; empty again after each change of plugins."""
-        _ = self.inputs
-        return self._programs
+    def keep_up(self) -> None:
+        """Forget, after a change of plugins, what was worked out of them.
+
+        Raises:
+            DefinitionError: what the app or a plugin says of an input is wrong.
+        """
+        registry = self.registry
+        if self.generation == registry.generation:
+            return
+        generation, declared = registry.generation, registry.inputs
+        own = {name: _adopt(given, declared.get(name)) for name, given in self._own_inputs.items()}
+        self._inputs = {**declared, **own}
+        self.prepared = {}
+        self.asks_requests = self.debug or registry.is_selective
+        self.generation = generation
 
 
 STATE = web.AppKey("aiohttp_steps", State)

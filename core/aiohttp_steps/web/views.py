@@ -12,8 +12,9 @@ from aiohttp_steps.plan import nearest
 from aiohttp_steps.types import MISSING
 from aiohttp_steps.web.handlers import Route
 from aiohttp_steps.web.inputs import refuse_unknown
+from aiohttp_steps.web.prepared import prepare
 from aiohttp_steps.web.responses import input_problem, json_response, method_not_allowed, problem
-from aiohttp_steps.web.running import answer_route, program_for
+from aiohttp_steps.web.running import answer_route
 from aiohttp_steps.web.state import REPORT, state_of
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ async def run_view(request: web.Request) -> web.StreamResponse:
     state = state_of(request)
     name = request.match_info["view"]
     try:
-        plan = program_for(state, Route(view=name)).plan
+        plan = prepare(state, Route(view=name)).program.plan
     except UnknownNameError as error:
         if error.name != name:
             raise
@@ -74,7 +75,7 @@ async def _answer_with_report(request: web.Request) -> web.StreamResponse:
 def describe_view(state: State, name: str) -> dict[str, Any]:
     """Return what a client has to know of a view; its fault, if it has no plan."""
     try:
-        plan = program_for(state, Route(view=name)).plan
+        plan = prepare(state, Route(view=name)).program.plan
     except PlanError as error:
         return {"name": name, "fault": str(error)}
     return {
