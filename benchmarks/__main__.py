@@ -8,12 +8,13 @@ import signal
 import sys
 from pathlib import Path
 
-from benchmarks import inspector, overhead, plan, processes, seed, soak, stalls, switch, view
+from benchmarks import inspector, overhead, plan, processes, real, seed, soak, stalls, switch, view
 from benchmarks.report import Printer, to_document
 
 BENCHMARKS = {
     "seed": seed.run,
     "view": view.run,
+    "real": real.run,
     "switch": switch.run,
     "overhead": overhead.run,
     "plan": plan.run,

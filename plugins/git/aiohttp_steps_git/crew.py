@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 import pygit2
 from aiohttp_steps import check_cancelled
 
+from aiohttp_steps_git.repository import release
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from concurrent.futures import Future
@@ -84,7 +86,7 @@ class Crew:
         self._file = index_file
         self._jobs: deque[Job[Any]] = deque()
         self._news = threading.Condition()
-        self._closed = False
+        self._dismissed = False
         self._helpers: list[Future[None]] = []
         self._stamp = _stamp(index_file)
         self._repo = repo
@@ -141,6 +143,12 @@ class Crew:
             raise job.error
         return cast("T", job.value)
 
+    def dismiss(self) -> None:
+        """Let helpers go as soon as nothing is left to begin; what is added later is done here."""
+        with self._news:
+            self._dismissed = True
+            self._news.notify_all()
+
     def drop(self, jobs: Iterable[Job[Any]]) -> None:
         """Leave out those of the jobs that nobody has begun."""
         with self._news:
@@ -150,23 +158,30 @@ class Crew:
     def _help(self) -> None:
         try:
             repo = pygit2.Repository(self._path)
-            desk = Desk(repo, repo.index)
         except (pygit2.GitError, OSError):
             return  # the calling thread meets the same fault, and can tell of it
-        if self._stamp != _stamp(self._file):
+        try:
+            self._work(Desk(repo, repo.index))
+        except (pygit2.GitError, OSError):
             return
-        while (job := self._next()) is not None:
-            job.do(desk)
+        finally:
+            release(repo)
+
+    def _work(self, desk: Desk) -> None:
+        # The same index for all: with another one, half the answer would be of then and half of now.
+        if self._stamp == _stamp(self._file):
+            while (job := self._next()) is not None:
+                job.do(desk)
 
     def _next(self) -> Job[Any] | None:
         with self._news:
-            self._news.wait_for(lambda: self._jobs or self._closed)
-            return None if self._closed else self._jobs.popleft()
+            self._news.wait_for(lambda: self._jobs or self._dismissed)
+            return self._jobs.popleft() if self._jobs else None
 
     def _close(self) -> None:
         with self._news:
-            self._closed = True
-            self._news.notify_all()
+            self._jobs.clear()
+        self.dismiss()
         for helper in self._helpers:
             if not helper.cancel():
                 helper.exception()  # it ends with the job that it has

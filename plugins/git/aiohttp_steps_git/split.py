@@ -97,11 +97,13 @@ class Division:
 
     def _group(self, items: Iterable[_Item]) -> Iterator[Part]:
         part: list[_Item] = []
+        samples = 0
         for item in items:
-            if part and sum(one.samples for one in part) + item.samples > SAMPLES_IN_PART:
+            if part and samples + item.samples > SAMPLES_IN_PART:
                 yield self._close(part)
-                part = []
+                part, samples = [], 0
             part.append(item)
+            samples += item.samples
         if part:
             yield self._close(part)
 

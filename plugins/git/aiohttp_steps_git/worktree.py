@@ -118,6 +118,8 @@ def _compare(crew: Crew, staged: Job[Staged]) -> Iterable[_Found]:
         return crew.result(crew.add(partial(_compare_part, None)))
     division = Division(crew.desk, head_tree(crew.desk.repo))
     jobs = [crew.add(partial(_compare_part, part)) for part in division.parts]
+    # Helpers put away what they have read while the last parts are compared.
+    crew.dismiss()
     try:
         found = list(chain.from_iterable(map(crew.result, jobs)))
     finally:
