@@ -8,17 +8,20 @@ import signal
 import sys
 from pathlib import Path
 
-from benchmarks import inspector, overhead, plan, processes, real, seed, soak, stalls, switch, view
+from benchmarks import inspector, peers, plan, processes, real, seed, soak, stalls, switch, view
 from benchmarks.report import Printer, to_document
+from benchmarks.web import compare, inprocess
 
 BENCHMARKS = {
     "seed": seed.run,
     "view": view.run,
     "real": real.run,
     "switch": switch.run,
-    "overhead": overhead.run,
+    "peers": peers.run,
     "plan": plan.run,
     "processes": processes.run,
+    "request": inprocess.run,
+    "http": compare.run,
     "inspector": inspector.run,
     "stalls": stalls.run,
     "soak": soak.run,

@@ -55,6 +55,11 @@ def divide(values: Sequence[float], base: Sequence[float]) -> Spread:
     return summarize([value / below for value, below in zip(values, base, strict=True)])
 
 
+def subtract(values: Sequence[float], base: Sequence[float]) -> Spread:
+    """Return the spread of the differences of measurements that were taken in the same rounds."""
+    return summarize([value - below for value, below in zip(values, base, strict=True)])
+
+
 @contextlib.contextmanager
 def without_gc() -> Iterator[None]:
     """Keep the garbage collector from running in what is timed; what was there before is collected first."""
@@ -78,9 +83,14 @@ def limit_rounds(rounds: int, budget_s: float) -> Iterator[int]:
 
 
 async def time_interleaved(
-    contenders: Mapping[str, Callable[[], Awaitable[Any]]], *, rounds: int, slice_s: float, budget_s: float
+    contenders: Mapping[str, Callable[[], Awaitable[Any]]],
+    *,
+    rounds: int,
+    slice_s: float,
+    budget_s: float,
+    clock: Callable[[], float] = clock,
 ) -> dict[str, list[float]]:
-    """Time contenders that never wait beside each other: each round runs all, and starts with another one.
+    """Time contenders beside each other: each round runs all, and starts with another one.
 
     What slows the machine down for longer than a round slows all contenders down, so that ratios within a
     round say more than times do.
@@ -89,29 +99,38 @@ async def time_interleaved(
         rounds: most rounds to make.
         slice_s: seconds for each contender in a round, about.
         budget_s: seconds after which no further round starts, but for the first few.
+        clock: what is read before and after; processor time of this thread, which is right for contenders
+            that never wait. For those that use other threads, `time.process_time` or `time.perf_counter`.
 
     Returns:
-        For each contender, processor seconds per call in each round.
+        For each contender, seconds per call in each round.
     """
-    calls = {name: await _count_calls(contender, slice_s) for name, contender in contenders.items()}
+    calls = {name: await _count_calls(contender, slice_s, clock) for name, contender in contenders.items()}
     order = list(contenders)
     times: dict[str, list[float]] = {name: [] for name in order}
     for _ in limit_rounds(rounds, budget_s):
         with without_gc():
             for name in order:
-                times[name].append(await _time_calls(contenders[name], calls[name]))
+                times[name].append(await _time_calls(contenders[name], calls[name], clock))
         order.append(order.pop(0))
     return times
 
 
-async def _count_calls(contender: Callable[[], Awaitable[Any]], slice_s: float) -> int:
+async def _count_calls(
+    contender: Callable[[], Awaitable[Any]], slice_s: float, clock: Callable[[], float]
+) -> int:
     """Warm a contender up, and return how many calls fill a slice."""
-    await _time_calls(contender, WARM_UPS)
-    quickest = min([await _time_calls(contender, WARM_UPS) for _ in range(3)])
+    first = await _time_calls(contender, 1, clock)
+    # One that takes many slices would be warmed up for longer than it is measured.
+    warm_ups = max(1, min(WARM_UPS, round(WARM_UPS * slice_s / first)))
+    await _time_calls(contender, warm_ups, clock)
+    quickest = min([await _time_calls(contender, warm_ups, clock) for _ in range(3)])
     return max(1, round(slice_s / quickest))
 
 
-async def _time_calls(contender: Callable[[], Awaitable[Any]], calls: int) -> float:
+async def _time_calls(
+    contender: Callable[[], Awaitable[Any]], calls: int, clock: Callable[[], float]
+) -> float:
     started_at = clock()
     for _ in range(calls):
         await contender()

@@ -24,18 +24,22 @@ class Goal:
 
     Attributes:
         text: in words, with the limit.
-        limit: the most that is good.
+        limit: the most that is good, or the least.
         measured: what came out; `None` if this run does not say, as a quick one on less data.
+        at_least: whether `limit` is the least.
     """
 
     text: str
     limit: float
     measured: float | None
+    at_least: bool = False
 
     @property
     def met(self) -> bool | None:
         """Whether it was reached; `None` if this run does not say."""
-        return None if self.measured is None else self.measured <= self.limit
+        if self.measured is None:
+            return None
+        return self.measured >= self.limit if self.at_least else self.measured <= self.limit
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def run(*arguments):
 def done(tmp_path_factory):
     """Run two benchmarks that need neither plugins nor waiting; give the process and its document."""
     file = tmp_path_factory.mktemp("benchmarks") / "results.json"
-    process = run("--quick", "--only", "plan,overhead", "--json", str(file))
+    process = run("--quick", "--only", "plan,peers", "--json", str(file))
     assert process.returncode == 0, process.stderr
     return process, json.loads(file.read_text())
 
@@ -36,7 +36,7 @@ def done(tmp_path_factory):
 def test_only_the_named_benchmarks_run_in_their_usual_order(done):
     """Two runs can be laid side by side however their names were given."""
     process, document = done
-    assert [result["name"] for result in document["results"]] == ["overhead", "plan"]
+    assert list(dict.fromkeys(result["name"] for result in document["results"])) == ["peers", "plan"]
     assert "seed:" not in process.stdout
 
 
@@ -57,26 +57,43 @@ def test_each_row_has_a_cell_for_each_column(done):
         assert {len(row) for row in result["rows"]} == {len(result["columns"])}
 
 
-def test_overhead_covers_sizes_and_shapes(done):
-    """The table is about growth, which one size cannot show."""
-    overhead = done[1]["results"][0]
-    assert [row[0] for row in overhead["rows"]] == [
-        f"{size} {shape}" for shape in ("flat", "chained") for size in (1, 3, 10, 100)
+def find(done, words):
+    (found,) = [result for result in done[1]["results"] if words in result["title"]]
+    return found
+
+
+def test_async_steps_cover_sizes_and_shapes(done):
+    """The table is about growth, which one size cannot show; the quick run leaves out the large ones."""
+    table = find(done, "async steps by shape and size")
+    assert [row[0] for row in table["rows"]] == [
+        *["1 flat", "3 flat", "10 flat", "3 chain", "10 chain", "10 diamond", "10 layered"]
     ]
-    costs = [row[overhead["columns"].index("engine us")] for row in overhead["rows"]]
-    assert all(cost > 0 for cost in costs)
+    assert all(row[table["columns"].index("ours")] > 0 for row in table["rows"])
 
 
 def test_eager_tasks_are_a_contender_where_python_has_them(done):
     """What asyncio does best by hand belongs beside the engine, also where it makes it look worse."""
-    overhead = done[1]["results"][0]
-    cells = [row[overhead["columns"].index("/ eager")] for row in overhead["rows"]]
+    table = find(done, "async steps by shape and size")
+    cells = [row[table["columns"].index("/ eager")] for row in table["rows"]]
     assert all((cell is not None) == (sys.version_info >= (3, 12)) for cell in cells)
+
+
+def test_every_body_and_fault_has_a_cell_for_each_shape_and_size(done):
+    """A combination that nobody measured is where a slow path hides."""
+    loop, threads = find(done, "in the loop"), find(done, "in threads, by shape")
+    assert loop["columns"][1::2] == [
+        "async, fails us",
+        "async, times out us",
+        "inline us",
+        "inline, fails us",
+    ]
+    assert threads["columns"][1::2] == ["thread us", "thread, fails us", "thread, times out us"]
+    assert all(cell > 0 for table in (loop, threads) for row in table["rows"] for cell in row[1:])
 
 
 def test_plan_covers_sizes_and_shapes(done):
     """Wide, deep and random graphs each have their own way to be slow; a quick run leaves out the largest."""
-    plan = done[1]["results"][1]
+    plan = done[1]["results"][-1]
     assert [row[:2] for row in plan["rows"]] == [
         [shape, size] for shape in ("wide", "deep", "random", "mixed") for size in (10, 100, 1_000)
     ]
@@ -87,7 +104,7 @@ def test_a_goal_that_was_measured_says_whether_it_was_met(done):
     process, document = done
     goals = [goal for result in document["results"] for goal in result["goals"]]
     judged = [goal for goal in goals if goal["measured"] is not None]
-    assert len(judged) == 1
+    assert len(judged) == 6
     for goal in judged:
         assert goal["met"] is (goal["measured"] <= goal["limit"])
     assert process.stdout.count("met: yes") == sum(goal["met"] for goal in judged)
@@ -96,7 +113,7 @@ def test_a_goal_that_was_measured_says_whether_it_was_met(done):
 def test_a_goal_that_was_not_measured_is_not_judged(done):
     """A quick run must not pass for a proof."""
     process, document = done
-    plan = document["results"][1]
+    plan = document["results"][-1]
     assert [goal["met"] for goal in plan["goals"]] == [None] * 4
     assert process.stdout.count("not judged in this run") == 4
 
@@ -105,4 +122,4 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
     """A slip must not look like a run that had nothing to say."""
     process = run("--only", "sead")
     assert process.returncode == 2
-    assert "no benchmark sead; there are: seed, view, switch, overhead, plan" in process.stderr
+    assert "no benchmark sead; there are: seed, view, real, switch, peers, plan" in process.stderr

@@ -89,6 +89,34 @@ async def test_a_key_that_was_not_part_of_the_run_says_what_was(add, registry, k
         report.outcome(key)
 
 
+async def test_get_gives_what_there_is(add, registry):
+    """For code that can do without: no error, whatever became of the step."""
+
+    @step(concurrency="parallel", views=["v"])
+    async def gives():
+        return 1
+
+    @step(concurrency="parallel", views=["v"])
+    async def fails():
+        raise LookupError
+
+    @step(concurrency="parallel", views=["v"], default=2)
+    async def falls_back():
+        raise LookupError
+
+    add(gives, fails, falls_back)
+    report = await registry.run("v")
+    assert [report.get(key) for key in ("gives", gives, "fails", "falls_back", "unknown")] == [
+        1,
+        1,
+        None,
+        2,
+        None,
+    ]
+    assert report.get("fails", "else") == "else"
+    assert not report.completed
+
+
 async def test_an_empty_run_is_complete(add, registry):
     """A handler that only takes inputs has a report as well."""
     report = await registry.run(wanted=[])

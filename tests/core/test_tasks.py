@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import sys
 import weakref
@@ -79,6 +80,98 @@ async def test_steps_that_do_not_wait_cost_no_turn(add, registry, count_turns):
     turns, report = await count_turns(registry.run("v"))
     assert report.completed
     assert turns == 0 if is_eager else turns <= 2
+
+
+async def test_steps_that_do_not_wait_share_one_task(add, registry, made):
+    """A task for each would cost more than such steps do."""
+    factory, tasks = made
+    seen = []
+
+    def make(name):
+        async def each():
+            seen.append(asyncio.current_task())
+
+        each.__name__ = name
+        return parallel(each)
+
+    add(*map(make, ["a", "b", "c", "d"]))
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(factory)
+    try:
+        report = await registry.run("v")
+    finally:
+        loop.set_task_factory(None)
+    assert report.completed
+    if is_eager:  # a factory that is not: whether a step waits is known too late
+        assert [task.get_name() for task in tasks] == ["a", "b", "c", "d"]
+    else:
+        assert [task.get_name() for task in tasks] == ["a"]
+        assert set(seen) == set(tasks)
+
+
+async def test_a_step_that_waits_holds_up_no_other(add, registry):
+    """Whoever drives several steps has to leave the others to somebody else before it waits."""
+    started, go = [], asyncio.Event()
+
+    def make(name, *, waits):
+        async def each():
+            started.append(name)
+            if waits:
+                await go.wait()
+
+        each.__name__ = name
+        return parallel(each)
+
+    add(make("a", waits=False), make("b", waits=True), make("c", waits=False), make("d", waits=True))
+    for _ in range(2):  # the second time it is known that one of them waits
+        started.clear()
+        go.clear()
+        run = asyncio.ensure_future(registry.run("v"))
+        for _ in range(4):
+            await asyncio.sleep(0)
+        assert started == ["a", "b", "c", "d"]
+        go.set()
+        assert (await run).completed
+
+
+async def test_a_chain_runs_in_the_task_of_the_request(add, registry, count_turns):
+    """Only one of its steps can run at a time: there is nothing for other tasks to do."""
+
+    @parallel
+    async def a():
+        return [asyncio.current_task()]
+
+    @parallel
+    async def b(*, a):
+        return [*a, asyncio.current_task()]
+
+    @parallel
+    async def c(*, a, b):
+        return [*b, asyncio.current_task()]
+
+    add(a, b, c)
+    turns, report = await count_turns(registry.run("v"))
+    assert report["c"] == [asyncio.current_task()] * 3
+    assert turns == 0
+
+
+async def test_a_chain_has_copies_of_the_context(add, registry):
+    """Parallel steps do not see what others set, whichever task runs them; nor does the caller."""
+    variable = contextvars.ContextVar("variable", default="unset")
+
+    @parallel
+    async def a():
+        variable.set("a")
+        await asyncio.sleep(0)
+        return variable.get()
+
+    @parallel
+    async def b(*, a):
+        return [a, variable.get()]
+
+    add(a, b)
+    assert (await registry.run("v"))["b"] == ["a", "unset"]
+    assert variable.get() == "unset"
 
 
 async def test_a_chain_needs_one_task(add, registry, made):

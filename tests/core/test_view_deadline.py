@@ -97,7 +97,7 @@ async def test_thread_does_not_hold_up_the_deadline(registry, add, wait_until):
     async def beside(): ...
 
     add(stuck, beside)
-    report = await registry.run("v", deadline_s=0.05)
+    report = await registry.run("v", deadline_s=0.4)
     assert report.outcome("stuck").status is Status.TIMED_OUT
     assert registry.left_behind() == ("stuck",)
     release.set()

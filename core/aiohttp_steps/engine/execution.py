@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from aiohttp_steps.engine.resources import Resources
@@ -50,7 +51,9 @@ class Execution(Ledger):
         self, program: Program, request: Any, inputs: Mapping[str, Any], answers: tuple[type, ...] = ()
     ) -> None:
         self.clock: Callable[[], float] = asyncio.get_running_loop().time
-        super().__init__(program.plan, request, inputs, self.clock())
+        # The request will hold the report: a cycle would leave each request to the garbage collector.
+        held = weakref.ref(request) if answers and request is not None else request
+        super().__init__(program.plan, held, inputs, self.clock())
         self.program = program
         self.positional: tuple[Any, ...] = () if request is None else (request,)
         self.is_over = self.is_leaving = False
@@ -68,15 +71,18 @@ class Execution(Ledger):
         for stage in self.program.stages:
             body = stage.alone
             if body is None:
-                self._workers = Workers(self, stage)
-                await self._workers.run()
-                self._workers = None
+                workers = self._workers = Workers(self, stage)
+                try:
+                    await workers.run()
+                finally:
+                    self._workers = None
             else:
                 self.ready_at[body.index] = self.clock()
                 await self.run_here(body)
             if self.is_over:
                 break
         self.finished_at = self.clock()
+        self.positional = ()
         if self.is_leaving:
             message = "nobody waits for this run any more"
             raise asyncio.CancelledError(message)
@@ -112,6 +118,7 @@ class Execution(Ledger):
     def interrupt(self) -> None:
         """Note that what ends the run is addressed to its task: a cancellation, mostly."""
         self.cancelled = self.flawed = True
+        self.positional = ()
         self.finished_at = self.clock()
 
     def leave(self) -> OnDisconnect:
@@ -190,6 +197,7 @@ class Execution(Ledger):
         try:
             return await step_call(call)
         finally:
+            call.request = None
             if call.started_at is not None:
                 self.started_at[body.index] = call.started_at
 

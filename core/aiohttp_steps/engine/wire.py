@@ -17,6 +17,17 @@ HIDDEN = "the step failed; the server's log says why"
 """What a client reads of an exception that nobody declared, outside debug mode."""
 
 
+def _encode_other(value: Any) -> Any:
+    """Encode what msgspec does not know."""
+    if isinstance(value, PurePath):
+        return str(value)
+    message = f"objects of type {type(value).__name__} cannot be encoded; return a dataclass or plain values"
+    raise TypeError(message)
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_encode_other)
+
+
 class StepEncodingError(StepError):
     """A step's value cannot be written as JSON.
 
@@ -49,19 +60,21 @@ def encode_report(report: Report, *, debug: bool = False) -> EncodedReport:
     Raises:
         StepEncodingError: the value of a required step cannot be said in JSON.
     """
-    values, errors = report.values, report.errors
+    completed, get = report.completed, report.get
     document = {
         "view": report.view,
-        "completed": report.completed,
-        "data": {node.step.name: values.get(node.step.name) for node in report.plan.nodes if node.shown},
-        "errors": {name: _describe_step_error(report, name, error, debug) for name, error in errors.items()}
-        if errors
-        else errors,
+        "completed": completed,
+        "data": {name: get(name) for name, _ in report.plan.shown},
+        "errors": {}
+        if completed
+        else {
+            name: _describe_step_error(report, name, error, debug) for name, error in report.errors.items()
+        },
         "timing": describe_timing(report),
     }
     try:
         # All at once, which is what nearly always succeeds.
-        return EncodedReport(msgspec.json.encode(document, enc_hook=_encode_other), report.completed)
+        return EncodedReport(_ENCODER.encode(document), completed)
     # msgspec's hooks, and the methods of the values, may raise anything: find out whose fault it is.
     except Exception:  # noqa: BLE001
         document = build_document(report, debug=debug)
@@ -87,7 +100,7 @@ def build_document(report: Report, *, debug: bool = False) -> dict[str, Any]:
         if node.shown:
             try:
                 value = None if outcome.value is MISSING else outcome.value
-                data[node.step.name] = msgspec.Raw(msgspec.json.encode(value, enc_hook=_encode_other))
+                data[node.step.name] = msgspec.Raw(_ENCODER.encode(value))
             # msgspec's hooks, and the methods of the value itself, may raise anything.
             except Exception as fault:
                 data[node.step.name] = msgspec.Raw(b"null")
@@ -144,11 +157,3 @@ def describe_outcome(outcome: Outcome) -> dict[str, Any]:
 def to_ms(seconds: float) -> float:
     """Return milliseconds, rounded to the microsecond."""
     return round(seconds * 1000, 3)
-
-
-def _encode_other(value: Any) -> Any:
-    """Encode what msgspec does not know."""
-    if isinstance(value, PurePath):
-        return str(value)
-    message = f"objects of type {type(value).__name__} cannot be encoded; return a dataclass or plain values"
-    raise TypeError(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from aiohttp_steps.errors import RecordedError
@@ -26,7 +27,6 @@ class Ledger:
 
     Attributes:
         plan: what runs.
-        request: the `web.Request`, `None` without HTTP.
         inputs: values of the inputs that the plan takes.
         values: results, `MISSING` where there is none.
         errors: why there is none.
@@ -42,6 +42,7 @@ class Ledger:
     """
 
     __slots__ = (
+        "_held",
         "_run_info",
         "answer",
         "began_at",
@@ -55,7 +56,6 @@ class Ledger:
         "inputs",
         "plan",
         "ready_at",
-        "request",
         "resource_errors",
         "started_at",
         "statuses",
@@ -64,7 +64,7 @@ class Ledger:
 
     def __init__(self, plan: Plan, request: Any, inputs: Mapping[str, Any], began_at: float) -> None:
         self.plan = plan
-        self.request = request
+        self._held = request
         self.inputs = inputs
         self._run_info: RunInfo | None = None
         size = len(plan.nodes)
@@ -82,10 +82,16 @@ class Ledger:
         self.resource_errors: dict[str, BaseException] = {}
 
     @property
+    def request(self) -> Any:
+        """The `web.Request`, `None` without HTTP; it is not kept alive, and `None` when it is gone."""
+        held = self._held
+        return held() if type(held) is weakref.ref else held
+
+    @property
     def run_info(self) -> RunInfo:
         """What ran, and for whom: the same object each time, made when somebody asks."""
         if self._run_info is None:
-            self._run_info = RunInfo(self.plan, self.request, self.inputs)
+            self._run_info = RunInfo(self.plan, self._held, self.inputs)
         return self._run_info
 
     def without_values(self) -> Ledger:
@@ -93,8 +99,8 @@ class Ledger:
         # Not by `__init__`, whose lists would be thrown away: each run is kept by somebody.
         kept = Ledger.__new__(Ledger)
         kept.plan = self.plan
-        kept.request, kept.inputs = None, NOTHING
-        kept._run_info = None  # noqa: SLF001 - an object of this very class
+        kept.inputs = NOTHING
+        kept._held = kept._run_info = None  # noqa: SLF001 - an object of this very class
         kept.began_at, kept.finished_at = self.began_at, self.finished_at
         kept.failure, kept.cancelled, kept.answer = self.failure, self.cancelled, None
         kept.flawed = self.flawed

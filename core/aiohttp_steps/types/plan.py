@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class InputNeed:
     taken_by: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """The schedule of one set of steps; immutable, shared by all runs of it.
 
@@ -122,6 +123,11 @@ class Plan:
     def steps(self) -> tuple[Step, ...]:
         """The steps in plan order."""
         return tuple(node.step for node in self.nodes)
+
+    @cached_property
+    def shown(self) -> tuple[tuple[str, int], ...]:
+        """Names and positions of the steps whose values belong into the JSON answer."""
+        return tuple((node.step.name, node.index) for node in self.nodes if node.shown)
 
     @property
     def writes(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from aiohttp_steps.errors import StepSkippedError
@@ -33,9 +32,15 @@ class Report:
     Everything but the values is worked out when it is asked for: a request that looks at none pays for none.
     """
 
+    # Not `cached_property`, which locks on Python 3.11: each request makes a report.
+    __slots__ = ("__weakref__", "_estimate", "_ledger", "_outcomes", "_timing", "_what_if")
+
     def __init__(self, ledger: Ledger, estimate: Estimate) -> None:
         self._ledger = ledger
         self._estimate = estimate
+        self._outcomes: tuple[Outcome, ...] | None = None
+        self._timing: Timing | None = None
+        self._what_if: dict[str, float] | None = None
 
     @property
     def run(self) -> RunInfo:
@@ -79,10 +84,12 @@ class Report:
         """Whether the run was cancelled from outside; then only `steps_run_finished` sees its report."""
         return self._ledger.cancelled
 
-    @cached_property
+    @property
     def outcomes(self) -> tuple[Outcome, ...]:
         """How each step ended, in plan order."""
-        return tuple(work_out_outcome(self._ledger, node) for node in self._ledger.plan.nodes)
+        if self._outcomes is None:
+            self._outcomes = tuple([work_out_outcome(self._ledger, node) for node in self._ledger.plan.nodes])
+        return self._outcomes
 
     @property
     def values(self) -> dict[str, Any]:
@@ -100,12 +107,14 @@ class Report:
         plan, errors = self._ledger.plan, self._ledger.errors
         return {node.step.name: error for node in plan.nodes if (error := errors[node.index]) is not None}
 
-    @cached_property
+    @property
     def timing(self) -> Timing:
         """Times of the run as a whole."""
-        return work_out_timing(self._ledger)
+        if self._timing is None:
+            self._timing = work_out_timing(self._ledger)
+        return self._timing
 
-    @cached_property
+    @property
     def what_if(self) -> dict[str, float]:
         """What parallelism brings, in seconds, by name of the step, in plan order; gates are left out.
 
@@ -113,7 +122,10 @@ class Report:
         run would gain were it parallel. Each is an estimate by itself, for a run by the laws of the plan in
         which every step takes the time that it took here; gains of several steps do not add up.
         """
-        return self._estimate(self.plan, [outcome.queue_s + outcome.run_s for outcome in self.outcomes])
+        if self._what_if is None:
+            took_s = [outcome.queue_s + outcome.run_s for outcome in self.outcomes]
+            self._what_if = self._estimate(self.plan, took_s)
+        return self._what_if
 
     def without_values(self) -> Report:
         """Return a report of the same run for keeping: it has all times and statuses, and no data.

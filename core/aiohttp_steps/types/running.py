@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,17 +19,21 @@ class RunInfo:
 
     Attributes:
         plan: what runs.
-        request: the `web.Request`, `None` without HTTP.
         inputs: values of the inputs that the plan takes.
     """
 
     # Not a frozen dataclass: making one of those costs as much as running two steps.
-    __slots__ = ("__weakref__", "inputs", "plan", "request")
+    __slots__ = ("__weakref__", "_held", "inputs", "plan")
 
     def __init__(self, plan: Plan, request: Any, inputs: Mapping[str, Any]) -> None:
         self.plan = plan
-        self.request = request
+        self._held = request
         self.inputs = inputs
+
+    @property
+    def request(self) -> Any:
+        """The `web.Request`, `None` without HTTP, and when the request is over and gone."""
+        return self._held() if type(self._held) is weakref.ref else self._held
 
 
 class Call:

@@ -176,7 +176,9 @@ async def refuse_unknown(request: web.Request, plan: Plan, declared: Mapping[str
     Raises:
         InputError: there is one.
     """
-    body = await read_body(request) if request.method == hdrs.METH_POST else {}
+    body = await read_body(request) if request.method == hdrs.METH_POST else NOTHING
+    if not body and not request.query_string:
+        return
     takes = {need.name for need in plan.inputs}
     for source, names in (("query", request.query), ("body", body)):
         for name in names:

@@ -44,12 +44,14 @@ def json_response(
         StepEncodingError: the value of a required step cannot be said in JSON.
     """
     if debug is None:
-        request = report.run.request
+        request = (
+            None if report.completed else report.run.request
+        )  # where nothing failed there are no messages
         state = request.config_dict.get(STATE) if request is not None else None
         debug = state is not None and state.debug
     body, completed = encode_report(report, debug=debug)
-    response = web.Response(body=body, status=status, content_type="application/json", headers=headers)
-    response.headers[COMPLETED] = _flag(completed)
+    response = web.Response(body=body, status=status, headers=headers, content_type="application/json")
+    response.headers[COMPLETED] = "true" if completed else "false"
     return response
 
 

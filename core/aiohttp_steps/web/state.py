@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from aiohttp_steps.engine import StepRegistry
+    from aiohttp_steps.web.handlers import Route
     from aiohttp_steps.web.prepared import Prepared
 
 REPORT = web.RequestKey("REPORT", Report)
@@ -36,6 +37,7 @@ class State:
         turned_on_cancellation: whether that is so because of `setup`.
         cancel_on_disconnect, shutdown_timeout_s: as given to `setup`.
         prepared: routes made ready, by whatever tells them apart.
+        view_routes: routes of the views that `/views` has been asked for.
         asks_requests: whether it depends on a request what runs for it.
         generation: of the plugins that both are of; see `keep_up`.
         departures: the requests whose steps must not be torn.
@@ -63,6 +65,7 @@ class State:
         self._own_inputs = own_inputs
         self._inputs: dict[str, Input] = {}
         self.prepared: dict[Any, Prepared] = {}
+        self.view_routes: dict[str, Route] = {}
         self.asks_requests = True
         self.generation = -1
 
@@ -97,6 +100,7 @@ class State:
         own = {name: _adopt(given, declared.get(name)) for name, given in self._own_inputs.items()}
         self._inputs = {**declared, **own}
         self.prepared = {}
+        self.view_routes = {}
         self.asks_requests = self.debug or registry.is_selective
         self.generation = generation
 

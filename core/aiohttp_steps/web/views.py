@@ -47,8 +47,9 @@ async def run_view(request: web.Request) -> web.StreamResponse:
     """Run the view that the path names and answer with its report."""
     state = state_of(request)
     name = request.match_info["view"]
+    route = state.view_routes.get(name) or Route(view=name)
     try:
-        plan = prepare(state, Route(view=name)).program.plan
+        plan = prepare(state, route).program.plan
     except UnknownNameError as error:
         if error.name != name:
             raise
@@ -59,13 +60,14 @@ async def run_view(request: web.Request) -> web.StreamResponse:
             else f"the views are: {', '.join(state.registry.views) or 'none'}"
         )
         return problem(404, f"there is no view {name!r}; {hint}", view=name)
+    state.view_routes[name] = route  # there is such a view, so that they are not without number
     if plan.writes and request.method != hdrs.METH_POST:
         return method_not_allowed(name)
     try:
         await refuse_unknown(request, plan, state.inputs)
     except InputError as error:
         return input_problem(error)
-    return await answer_route(request, state, Route(view=name), _answer_with_report)
+    return await answer_route(request, state, route, _answer_with_report)
 
 
 async def _answer_with_report(request: web.Request) -> web.StreamResponse:

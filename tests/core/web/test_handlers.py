@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import gc
+import weakref
 from dataclasses import dataclass
 
 import pytest
@@ -386,3 +388,34 @@ async def test_error_of_missing_setup_is_a_stepserror():
 
     with pytest.raises(StepsError, match="taking"):
         await inject(taking)(make_mocked_request("GET", "/"))
+
+
+async def test_a_request_goes_when_it_is_answered(serve):
+    """It holds its report, which must not hold it: collecting cycles costs other requests time."""
+    seen = []
+
+    @step(concurrency="parallel", views=["v"])
+    def in_thread():
+        return 1
+
+    @step(concurrency="parallel", views=["v"])
+    async def in_loop(request):
+        return request.path
+
+    @view("v")
+    async def handler(request):
+        seen.append(weakref.ref(request))
+        assert request[REPORT].run.request is request
+        return json_response(request[REPORT])
+
+    client = await serve(in_thread, in_loop, routes=[web.get("/", handler)])
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            async with client.get("/") as response:
+                await response.read()
+        # The last one may still be on its way out of aiohttp.
+        assert [reference() for reference in seen[:2]] == [None, None]
+    finally:
+        gc.enable()
