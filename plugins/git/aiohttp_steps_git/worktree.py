@@ -209,10 +209,13 @@ class _Reader:
 
     def _add_intended(self) -> None:
         for path in self._flags.intent_to_add:
-            full = self._full(path)
-            mode = self._mode(full)
+            try:
+                mode = self._mode(path)
+            except OSError:
+                self.unreadable.append(path)
+                continue
             if mode:
-                self.deltas.append(Delta(path, "added", 0, mode, "", self._hash(full, mode)))
+                self.deltas.append(Delta(path, "added", 0, mode, "", self._hash(path, mode)))
             else:
                 entry = self._index[os.fsdecode(path)]
                 self.deltas.append(Delta(path, "deleted", int(entry.mode), 0, str(entry.id), ""))
@@ -222,11 +225,15 @@ class _Reader:
         if not self._flags.skip_worktree or not self._is_sparse():
             return
         for path in self._flags.skip_worktree - missing:
-            full, entry = self._full(path), self._index[os.fsdecode(path)]
-            mode, old_mode = self._mode(full), int(entry.mode)
+            entry = self._index[os.fsdecode(path)]
+            old_mode = int(entry.mode)
+            try:
+                mode = self._mode(path)
+            except OSError:
+                continue
             if mode == 0 or old_mode == GITLINK:
                 continue
-            new_id = self._hash(full, mode)
+            new_id = self._hash(path, mode)
             if stat.S_IFMT(mode) != stat.S_IFMT(old_mode):
                 self.deltas.append(Delta(path, "typechange", old_mode, mode, str(entry.id), new_id))
             elif (mode, new_id) != (old_mode, str(entry.id)):
@@ -253,13 +260,23 @@ class _Reader:
     def _full(self, path: bytes) -> bytes:
         return os.path.join(os.fsencode(self.top), path)  # noqa: PTH118 - names are bytes
 
-    def _mode(self, full: bytes) -> int:
-        try:
-            return mode_of(os.lstat(full).st_mode)
-        except OSError:
-            return 0
+    def _mode(self, path: bytes) -> int:
+        """Return the mode of what is there, 0 if there is no file: what is behind a link is elsewhere.
 
-    def _hash(self, full: bytes, mode: int) -> str:
+        Raises:
+            OSError: nothing can be known.
+        """
+        try:
+            found = os.lstat(self._full(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
+        above = (path[:end] for end, byte in enumerate(path) if byte == ord("/"))
+        if any(os.path.islink(self._full(folder)) for folder in above):  # noqa: PTH114 - names are bytes
+            return 0
+        return mode_of(found.st_mode)
+
+    def _hash(self, path: bytes, mode: int) -> str:
+        full = self._full(path)
         if stat.S_ISLNK(mode):
             return str(pygit2.hash(os.readlink(full)))  # noqa: PTH115 - names are bytes
         return str(self._repo.hashfile(os.fsdecode(full)))

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pygit2
@@ -93,34 +93,52 @@ def test_nothing_is_begun_after_the_end_and_what_was_begun_is_waited_for(start):
     assert len(done) == 2
 
 
-def test_helper_that_finds_another_index_leaves(start, repo, helpers, monkeypatch):
+def stage_a_file(repo):
+    repo.write("new.txt")
+    repo("add", "new.txt")
+
+
+def answer(crew):
+    """Return which threads did jobs, and how many entries their index had; helpers had the chance to."""
+    jobs = [crew.add(lambda desk: (name_thread(desk), len(desk.index))) for _ in range(5)]
+    wait(crew._helpers, timeout=3)
+    return {crew.result(job) for job in jobs}
+
+
+def test_helper_that_finds_another_index_leaves(start, repo, helpers):
     """Between two readers somebody staged a file: half an answer of before, half of after would be wrong."""
     held = threading.Event()
     hold = [helpers.submit(held.wait, 20) for _ in range(2)]
     with start() as crew:
-        repo.write("new.txt")
-        repo("add", "new.txt")
+        stage_a_file(repo)
         held.set()
-        for each in hold:
-            each.result()
-        jobs = [crew.add(lambda desk: (name_thread(desk), len(desk.index))) for _ in range(5)]
-        answers = {crew.result(job) for job in jobs}
+        wait(hold)
+        answers = answer(crew)
     assert answers == {(threading.current_thread().name, 3)}
 
 
-def test_index_that_changes_while_it_is_read_is_read_by_one_alone(start, repo, monkeypatch):
-    """Which of the two files a helper has is not known then."""
-    submit = crew_module._threads.submit
+def test_helpers_leave_when_the_index_is_another_one_for_who_asks(start, repo, monkeypatch):
+    """The same the other way round: a helper has read the file before it was replaced."""
+    ready, crew, take_next = threading.Event(), start(), Crew._next
 
-    def stage_and_submit(*arguments):
-        repo.write("new.txt")
-        repo("add", "new.txt")
-        return submit(*arguments)
+    def tell_and_take_next(crew):
+        ready.set()
+        return take_next(crew)
 
-    monkeypatch.setattr(crew_module._threads, "submit", stage_and_submit)
-    with start() as crew:
-        jobs = [crew.add(name_thread) for _ in range(5)]
-        assert {crew.result(job) for job in jobs} == {threading.current_thread().name}
+    class Late:
+        path = crew._path
+
+        @property
+        def index(self):
+            assert ready.wait(20)
+            stage_a_file(repo)
+            return pygit2.Repository(self.path).index
+
+    monkeypatch.setattr(Crew, "_next", tell_and_take_next)
+    monkeypatch.setattr(crew, "_repo", Late())
+    with crew:
+        answers = answer(crew)
+    assert answers == {(threading.current_thread().name, 4)}
 
 
 def test_dropped_jobs_are_not_begun(start, helpers):
