@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from benchmarks import inspector, peers, plan, processes, real, seed, soak, stalls, switch, view
+from benchmarks import inspector, paths, peers, plan, processes, real, scale, seed, soak, stalls, switch, view
 from benchmarks.report import Printer, to_document
 from benchmarks.web import compare, inprocess
 
@@ -19,6 +19,8 @@ BENCHMARKS = {
     "switch": switch.run,
     "peers": peers.run,
     "plan": plan.run,
+    "paths": paths.run,
+    "scale": scale.run,
     "processes": processes.run,
     "request": inprocess.run,
     "http": compare.run,

@@ -114,8 +114,8 @@ def test_a_goal_that_was_not_measured_is_not_judged(done):
     """A quick run must not pass for a proof."""
     process, document = done
     plan = document["results"][-1]
-    assert [goal["met"] for goal in plan["goals"]] == [None] * 4
-    assert process.stdout.count("not judged in this run") == 4
+    assert [goal["met"] for goal in plan["goals"]] == [None] * 5
+    assert process.stdout.count("not judged in this run") == 5
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():

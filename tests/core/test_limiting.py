@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from aiohttp_steps import Limits, step
 from aiohttp_steps.errors import DefinitionError, StepShedError
-from aiohttp_steps.policies.limiting import Slots
+from aiohttp_steps.policies.slots import Slots
+from aiohttp_steps.types import Call
 
 pytestmark = pytest.mark.looptime
 
@@ -26,6 +27,17 @@ def overlap():
             state["now"] -= 1
 
     return body, state
+
+
+@pytest.fixture
+def make_call(registry, add):
+    """Return a function that makes calls of some step, of no run."""
+
+    @step
+    async def some(): ...
+
+    add(some)
+    return lambda *, required=True: Call(registry.steps[0], None, {}, required=required)
 
 
 async def run_many(registry, times, **options):
@@ -86,14 +98,18 @@ async def test_optional_steps_are_shed_when_too_many_wait(open_registry, make_pl
     assert reports[2].timing.wall_s == 0
 
 
-async def test_required_step_takes_the_place_of_an_optional_one_that_waits(overlap):
+async def test_required_step_takes_the_place_of_an_optional_one_that_waits(overlap, make_call):
     """Optional steps are shed first; the one that came last goes first."""
     body, _ = overlap
     slots = Slots("limit", 1, 2)
 
     async def use(*, required):
-        async with slots.hold(required=required):
+        call = make_call(required=required)
+        await slots.acquire(call)
+        try:
             await body()
+        finally:
+            slots.release(call)
 
     tasks = [asyncio.create_task(use(required=required)) for required in (True, False, False, True, True)]
     done = await asyncio.gather(*tasks, return_exceptions=True)
@@ -101,33 +117,39 @@ async def test_required_step_takes_the_place_of_an_optional_one_that_waits(overl
     assert (slots.taken, slots.waiting) == (0, 0)
 
 
-async def test_required_step_is_shed_when_only_required_ones_wait(overlap):
+async def test_required_step_is_shed_when_only_required_ones_wait(overlap, make_call):
     """Somebody has to be refused, and the one that comes last is."""
     body, _ = overlap
     slots = Slots("limit", 1, 1)
 
     async def use():
-        async with slots.hold(required=True):
+        call = make_call()
+        await slots.acquire(call)
+        try:
             await body()
+        finally:
+            slots.release(call)
 
     done = await asyncio.gather(*[use() for _ in range(3)], return_exceptions=True)
     assert [type(result) for result in done] == [type(None), type(None), StepShedError]
 
 
-async def test_cancelled_waiter_gives_its_place_and_its_slot_back():
+async def test_cancelled_waiter_gives_its_place_and_its_slot_back(make_call):
     """Also when it got the slot and was cancelled in the same turn."""
     slots = Slots("limit", 1, 10)
-    first = slots.hold(required=True)
-    await first.__aenter__()
+    first = make_call()
+    await slots.acquire(first)
 
     async def use():
-        async with slots.hold(required=True):
-            return "used"
+        call = make_call()
+        await slots.acquire(call)
+        slots.release(call)
+        return "used"
 
     second, third, fourth = (asyncio.create_task(use()) for _ in range(3))
     await asyncio.sleep(0)
     third.cancel()
-    await first.__aexit__(None, None, None)
+    slots.release(first)
     second.cancel()
     assert await fourth == "used"
     await asyncio.wait([second, third])

@@ -189,7 +189,14 @@ class Execution(Ledger):
         Args:
             context: the step's, if this task has another.
         """
-        call = self.calls[body.index] = Call(body.step, self.request, arguments, required=body.required)
+        call = self.calls[body.index] = Call(
+            body.step,
+            self.request,
+            arguments,
+            required=body.required,
+            plan=self.plan,
+            run_began_at=self.began_at,
+        )
         if self.resources is not None and body.step.is_resource:
             step_call = self._enter(self.resources, step_call, context)
         if self._scope is not None:

@@ -14,6 +14,8 @@ from aiohttp_steps.types import MISSING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from aiohttp_steps.engine.listeners import Listeners
+    from aiohttp_steps.policies import Paths
     from aiohttp_steps.types import (
         Node,
         OnDisconnect,
@@ -37,6 +39,7 @@ class Body:
         takes: name and source of each parameter, which is a position in the plan or the name of an input.
         needs: names of the parameters without which it is skipped.
         is_bare: whether it takes neither request nor arguments.
+        successors: positions of the steps of its stage that wait for it, in the order in which they start.
         on_disconnect: what becomes of it when nobody waits for the run any more.
     """
 
@@ -49,7 +52,7 @@ class Body:
     needs: frozenset[str]
     takes_request: bool
     is_bare: bool
-    successors: tuple[int, ...]
+    successors: list[int]
     waits_for: int
     required: bool
     default: Any
@@ -58,12 +61,12 @@ class Body:
 
 @dataclass(slots=True, eq=False)
 class Stage:
-    """A tier, ready to run; shared by all runs, and never changed but for `waits`.
+    """A tier, ready to run; shared by all runs, and never changed but for `waits` and the order of `roots`.
 
     Attributes:
         alone: its body, if it has only one: the request's own task awaits it.
         members: its bodies, in plan order.
-        roots: those that wait for nothing in the tier.
+        roots: those that wait for nothing in the tier, in the order in which they start.
         size: how many bodies it has.
         waits_for: for each body that waits for others of its tier, how many; each run counts down a copy.
         keeps: whether it has a body that is not to be torn when nobody waits for the run any more.
@@ -76,7 +79,7 @@ class Stage:
     kind: TierKind
     alone: Body | None
     members: tuple[Body, ...]
-    roots: tuple[Body, ...]
+    roots: list[Body]
     size: int
     waits_for: dict[int, int]
     keeps: bool
@@ -86,13 +89,13 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Program:
-    """A plan and what runs it; immutable, shared by all its runs.
+    """A plan and what runs it; shared by all its runs, and immutable but for the order in which steps start.
 
     Attributes:
         keeps: whether some body, or the tear-down of a resource, is not to be torn when nobody waits for the
             run any more.
         has_resources: whether some step is a generator, to be left after the handler.
-        is_observed: whether some plugin listens to the beginning or end of runs.
+        listeners: who is told of the beginning and end of runs; `None`: nobody.
         is_unattended: whether neither resources nor listeners wait for the end of a run.
     """
 
@@ -101,8 +104,13 @@ class Program:
     stages: tuple[Stage, ...]
     keeps: bool
     has_resources: bool
-    is_observed: bool
+    listeners: Listeners | None
     is_unattended: bool
+
+    @property
+    def is_observed(self) -> bool:
+        """Whether some plugin listens to the beginning or end of runs."""
+        return bool(self.listeners)
 
 
 def build_program(
@@ -110,13 +118,16 @@ def build_program(
     runners: Mapping[str, Runner],
     wrappers: Sequence[Callable[[Step], StepMiddleware | None]],
     *,
-    is_observed: bool = False,
+    listeners: Listeners | None = None,
+    paths: Paths | None = None,
 ) -> Program:
     """Bind the steps of a plan.
 
     Args:
         runners: by name.
         wrappers: asked in turn for a middleware of each step; the first one's is the outermost.
+        listeners: told of its runs.
+        paths: of this plan; sorts, as it learns, what is ready to start.
 
     Raises:
         PlanError: a step's runner is not known, or cannot run it.
@@ -130,7 +141,7 @@ def build_program(
                 kind=tier.kind,
                 alone=members[0] if len(members) == 1 else None,
                 members=members,
-                roots=tuple(body for body in members if not body.waits_for),
+                roots=[body for body in members if not body.waits_for],
                 size=len(members),
                 waits_for={body.index: body.waits_for for body in members if body.waits_for},
                 keeps=any(body.on_disconnect != "cancel" for body in members),
@@ -139,6 +150,9 @@ def build_program(
                 and all(after.index in body.successors for body, after in pairwise(members)),
             )
         )
+    if paths is not None:
+        paths.keep_sorted([stage.roots for stage in stages], lambda body: body.index)
+        paths.keep_sorted([body.successors for body in bodies], int)
     has_resources = any(step.is_resource for step in plan.steps)
     return Program(
         plan=plan,
@@ -146,8 +160,8 @@ def build_program(
         stages=tuple(stages),
         keeps=has_resources or any(stage.keeps for stage in stages),
         has_resources=has_resources,
-        is_observed=is_observed,
-        is_unattended=not has_resources and not is_observed,
+        listeners=listeners,
+        is_unattended=not has_resources and listeners is None,
     )
 
 
@@ -181,7 +195,7 @@ def _build_body(
         needs=frozenset(binding.parameter for binding in node.bindings if binding.required),
         takes_request=takes_request,
         is_bare=not node.bindings and not takes_request,
-        successors=node.successors,
+        successors=list(node.successors),
         waits_for=node.waits_for,
         required=node.required,
         default=step.options.default if step.has_default else MISSING,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from pluggy import HookImpl
 
+    from aiohttp_steps.policies import Paths
     from aiohttp_steps.types import Locks, Plan, Step
 
 PROCESS_LOCKS = ProcessLocks()
@@ -59,9 +60,9 @@ class StepRegistry(PluginRegistry):
     ) -> None:
         super().__init__()
         self.sequential = sequential
-        self.register(BuiltinRunners(threads, processes), "builtin_runners")
         self.locks: Locks = PROCESS_LOCKS
         self._policies = BuiltinPolicies(lambda: self.locks, limits or Limits())
+        self.register(BuiltinRunners(threads, processes, self._policies.rank), "builtin_runners")
         self.register(self._policies, "builtin_policies")
 
     def plan(
@@ -116,11 +117,13 @@ class StepRegistry(PluginRegistry):
                 selected=selected,
                 sequential=sequential,
             )
+            paths = self._policies.follow(plan)
             program = build_program(
                 plan,
                 self.runners,
                 self._derive("wrappers", self._collect_wrappers),
-                is_observed=bool(self._derive("listeners", self._collect_listeners)),
+                listeners=self._find_listeners(paths),
+                paths=paths,
             )
             if len(programs) >= MOST_PROGRAMS:
                 programs.clear()
@@ -211,8 +214,7 @@ class StepRegistry(PluginRegistry):
         execution = Execution(program, request, inputs, answers)
         if watch is not None:
             watch(execution)
-        listeners = self._derive("listeners", self._collect_listeners) if program.is_observed else None
-        return Running(execution, deadline_s, listeners)
+        return Running(execution, deadline_s, program.listeners)
 
     @property
     def is_selective(self) -> bool:
@@ -277,6 +279,15 @@ class StepRegistry(PluginRegistry):
         )
         return await call.run()
 
+    @property
+    def times_s(self) -> Mapping[str, float]:
+        """What steps take, in seconds, by name, as learned from runs: what decides who waits for whom.
+
+        Only of plans whose steps had to wait for a limit of the registry or for a thread; an exponentially
+        weighted mean of the times without waiting. Empty with `Limits(order="arrival")`.
+        """
+        return self._policies.times_s
+
     def left_behind(self) -> tuple[str, ...]:
         """Return names of the steps whose bodies outlived their timeout and still run in threads."""
         return tuple(name for runner in self.runners.values() for name in runner.left_behind())
@@ -310,8 +321,16 @@ class StepRegistry(PluginRegistry):
     def _collect_selectors(self) -> list[HookImpl]:
         return self.implementations("steps_select")
 
-    def _collect_listeners(self) -> Listeners:
-        return Listeners(*map(self.implementations, ("steps_run_started", "steps_run_finished")))
+    def _find_listeners(self, paths: Paths | None) -> Listeners | None:
+        """Return who is told of the runs of a program: one object for all that are not learned from."""
+        listeners = self._derive("listeners", self._collect_listeners)
+        if paths is not None:
+            return self._collect_listeners(paths.learn)
+        return listeners or None
+
+    def _collect_listeners(self, learn: Callable[[Report], None] | None = None) -> Listeners:
+        started, finished = map(self.implementations, ("steps_run_started", "steps_run_finished"))
+        return Listeners(started, finished, learn)
 
 
 def _ask(implementation: HookImpl, **arguments: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from aiohttp_steps.errors import UnknownNameError
@@ -93,7 +94,10 @@ def _add_parallel(
         return
     depth: dict[int, int] = {}
     for number in sorted(numbers, key=position.__getitem__):
-        depth[number] = 1 + max((depth.get(source, 0) for source in graph.waits_for[number]), default=0)
+        deepest = 0
+        for source in graph.waits_for[number]:
+            deepest = max(deepest, depth.get(source, 0))
+        depth[number] = deepest + 1
     tiers.append(("parallel", sorted(numbers, key=lambda number: (depth[number], number))))
 
 
@@ -107,35 +111,41 @@ def _build(
 ) -> Plan:
     """Number the steps in plan order and freeze all that the engine looks up."""
     order = [number for _, numbers in tiers for number in numbers]
-    index = {number: at for at, number in enumerate(order)}
+    index = dict(zip(order, range(len(order)), strict=True))
     names = {graph.steps[number].name: at for at, number in enumerate(order)}
     tier_of = {number: at for at, (_, numbers) in enumerate(tiers) for number in numbers}
 
+    def bind(step: Step) -> tuple[Binding, ...]:
+        """Return where what a step takes comes from, without what nobody provides."""
+        bindings = []
+        for dependency in step.takes:
+            name = dependency.name
+            if name in names or name in selection.inputs:
+                bindings.append(Binding(name, names.get(name, name), dependency.required))
+        return tuple(bindings)
+
     def build_node(number: int) -> Node:
-        step = graph.steps[number]
-        edges = [Edge(index[source], kind) for source, kind in graph.waits_for[number].items()]
-        near = [source for source in graph.waits_for[number] if tier_of[source] == tier_of[number]]
-        bindings = [
-            Binding(
-                parameter=dependency.name,
-                source=names.get(dependency.name, dependency.name),
-                required=dependency.required,
-            )
-            for dependency in step.takes
-            if dependency.name in names or dependency.name in selection.inputs
-        ]
-        return Node(
-            index=index[number],
-            step=step,
-            tier=tier_of[number],
-            required=step.options.required or step.name in selection.needed,
-            shown=step.name in selection.shown,
-            edges=tuple(sorted(edges, key=lambda edge: edge.source)),
-            bindings=tuple(bindings),
-            successors=tuple(
-                sorted(index[after] for after in graph.followers[number] if tier_of[after] == tier_of[number])
-            ),
-            waits_for=len(near),
+        step, tier = graph.steps[number], tier_of[number]
+        edges, near = [], 0
+        for source, kind in graph.waits_for[number].items():
+            edges.append(Edge(index[source], kind))
+            near += tier_of[source] == tier
+        if len(edges) > 1:
+            edges.sort(key=attrgetter("source"))
+        successors = [index[after] for after in graph.followers[number] if tier_of[after] == tier]
+        if len(successors) > 1:
+            successors.sort()
+        name = step.name
+        return Node(  # by position: names would cost a third of it
+            index[number],
+            step,
+            tier,
+            step.options.required or name in selection.needed,
+            name in selection.shown,
+            tuple(edges),
+            bind(step),
+            tuple(successors),
+            near,
         )
 
     nodes = {number: build_node(number) for number in order}

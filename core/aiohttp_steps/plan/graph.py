@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -28,22 +29,34 @@ class Graph:
     def __init__(self, steps: Sequence[Step]) -> None:
         self.steps = steps
         self._numbers = {step.name: number for number, step in enumerate(steps)}
-        self._plugins: dict[str, list[int]] = {}
+        self.waits_for: list[dict[int, EdgeKind]] = [self._find_taken(step) for step in steps]
         for number, step in enumerate(steps):
-            self._plugins.setdefault(f"plugin:{step.plugin}", []).append(number)
-        self.waits_for: list[dict[int, EdgeKind]] = [{} for _ in steps]
-        for number, step in enumerate(steps):
-            names = (dependency.name for dependency in step.takes)
-            self.waits_for[number] |= {self._numbers[name]: "data" for name in names if name in self._numbers}
-        for number, step in enumerate(steps):
-            for source in self._named(step.options.after, number):
-                self.waits_for[number].setdefault(source, "after")
-            for target in self._named(step.options.before, number):
-                self.waits_for[target].setdefault(number, "before")
+            if step.options.after:
+                for source in self._named(step.options.after, number):
+                    self.waits_for[number].setdefault(source, "after")
+            if step.options.before:
+                for target in self._named(step.options.before, number):
+                    self.waits_for[target].setdefault(number, "before")
         self.followers: list[list[int]] = [[] for _ in steps]
         for number, sources in enumerate(self.waits_for):
             for source in sources:
                 self.followers[source].append(number)
+
+    def _find_taken(self, step: Step) -> dict[int, EdgeKind]:
+        numbers: dict[int, EdgeKind] = {}
+        for dependency in step.takes:
+            number = self._numbers.get(dependency.name)
+            if number is not None:
+                numbers[number] = "data"
+        return numbers
+
+    @cached_property
+    def _plugins(self) -> dict[str, list[int]]:
+        """Steps of each plugin, by what `after` and `before` call it; few plans ask."""
+        plugins: dict[str, list[int]] = {}
+        for number, step in enumerate(self.steps):
+            plugins.setdefault(f"plugin:{step.plugin}", []).append(number)
+        return plugins
 
     def _named(self, references: Iterable[str], by: int) -> Iterable[int]:
         """Yield the steps that `after` or `before` of one step means; what is not here is satisfied."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -35,6 +34,8 @@ class Selection:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name most like `name`, `None` if none is like it."""
+    import difflib  # noqa: PLC0415 - for who has made a slip, and nobody else
+
     return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)), None)
 
 

@@ -7,5 +7,6 @@ from aiohttp_steps.policies.builtin import BuiltinPolicies
 from aiohttp_steps.policies.clock import Deadline, time_left
 from aiohttp_steps.policies.limiting import Limits
 from aiohttp_steps.policies.locks import ProcessLocks
+from aiohttp_steps.policies.ordering import Paths
 
-__all__ = ["BuiltinPolicies", "Deadline", "Limits", "ProcessLocks", "time_left"]
+__all__ = ["BuiltinPolicies", "Deadline", "Limits", "Paths", "ProcessLocks", "time_left"]

@@ -9,13 +9,15 @@ from aiohttp_steps.marker import hookimpl
 from aiohttp_steps.policies.deadline import limit_time
 from aiohttp_steps.policies.exclusive import hold_keys
 from aiohttp_steps.policies.limiting import Limiter, Limits
+from aiohttp_steps.policies.ordering import Order
 from aiohttp_steps.policies.retrying import try_again
 from aiohttp_steps.policies.sharing import Flights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from aiohttp_steps.types import Locks, Step, StepCall, StepMiddleware
+    from aiohttp_steps.policies.ordering import Paths
+    from aiohttp_steps.types import Locks, Plan, RankCall, Step, StepCall, StepMiddleware
 
 
 class BuiltinPolicies:
@@ -33,7 +35,22 @@ class BuiltinPolicies:
     def __init__(self, locks: Callable[[], Locks], limits: Limits) -> None:
         self._locks = locks
         self.flights = Flights()
-        self.limiter = Limiter(limits)
+        self._order = Order() if limits.order == "path" else None
+        self.limiter = Limiter(limits, self._order)
+
+    @property
+    def rank(self) -> RankCall | None:
+        """What ranks the calls that wait; `None`: they are served as they come."""
+        return None if self._order is None else self._order.rank
+
+    @property
+    def times_s(self) -> Mapping[str, float]:
+        """What steps take, in seconds, by name, as learned from runs."""
+        return {} if self._order is None else self._order.times_s
+
+    def follow(self, plan: Plan) -> Paths | None:
+        """Return what sorts the steps of a plan, `None` if their order makes no difference."""
+        return None if self._order is None else self._order.follow(plan, self.limiter.name_shared)
 
     @hookimpl(trylast=True)
     def step_middleware(self, step: Step) -> StepMiddleware | None:

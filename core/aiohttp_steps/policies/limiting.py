@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from aiohttp_steps.errors import StepShedError
+from aiohttp_steps.policies.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from aiohttp_steps.policies.ordering import Order
     from aiohttp_steps.types import Call, Step, StepCall, StepMiddleware
+
+ORDERS = ("path", "arrival")
+
+POOLS = frozenset({"thread"})
+"""Runners that have a limit of their own and ask for ranks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,95 +28,35 @@ class Limits:
         runners: most steps under way by name of runner: `{"thread": 8}`.
         waiting: most that wait for one limit; beyond it optional steps are shed first, and required ones only
             if no optional one is left to make room.
+        order: who is next among those that wait for a limit or a thread. `"path"`: steps of the run that
+            began first, and of these the one with the longest path of steps still to come, by the times that
+            earlier runs took. `"arrival"`: first come, first served.
+
+    Raises:
+        ValueError: there is no such order.
     """
 
     steps: int | None = None
     runners: Mapping[str, int] = field(default_factory=dict)
     waiting: int = 100
+    order: Literal["path", "arrival"] = "path"
 
-
-class Slots:
-    """So many at once; those that wait are served in order.
-
-    Args:
-        name: what it limits, for messages.
-        size: most at once.
-        waiting: most that wait.
-    """
-
-    def __init__(self, name: str, size: int, waiting: int) -> None:
-        self._name = name
-        self._free = size
-        self._most_waiting = waiting
-        self._queue: deque[tuple[asyncio.Future[None], bool]] = deque()
-        self.size = size
-
-    @property
-    def taken(self) -> int:
-        """How many are under way."""
-        return self.size - self._free
-
-    @property
-    def waiting(self) -> int:
-        """How many wait."""
-        return len(self._queue)
-
-    @asynccontextmanager
-    async def hold(self, *, required: bool) -> AsyncIterator[None]:
-        """Wait for a slot and hold it until left.
-
-        Raises:
-            StepShedError: too many wait already, or a required step needed the place of this optional one.
-        """
-        await self._acquire(required=required)
-        try:
-            yield
-        finally:
-            self._release()
-
-    async def _acquire(self, *, required: bool) -> None:
-        if self._free:
-            self._free -= 1
-            return
-        if len(self._queue) >= self._most_waiting and not (required and self._shed_optional()):
-            raise StepShedError(self._name)
-        turn = asyncio.get_running_loop().create_future()
-        entry = turn, required
-        self._queue.append(entry)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            # Handed over and cancelled at once: it goes on to the next.
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self._release()
-            elif entry in self._queue:
-                self._queue.remove(entry)
-            raise
-
-    def _shed_optional(self) -> bool:
-        """Make room: the optional step that came last goes."""
-        for entry in reversed(self._queue):
-            turn, required = entry
-            if not required and not turn.done():
-                self._queue.remove(entry)
-                turn.set_exception(StepShedError(self._name))
-                return True
-        return False
-
-    def _release(self) -> None:
-        while self._queue:
-            turn, _ = self._queue.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._free += 1
+    def __post_init__(self) -> None:
+        if self.order not in ORDERS:
+            message = f"order={self.order!r} is none; the orders are: {', '.join(map(repr, ORDERS))}"
+            raise ValueError(message)
 
 
 class Limiter:
-    """The limits of a registry and of the steps in it; they outlive changes of plugins."""
+    """The limits of a registry and of the steps in it; they outlive changes of plugins.
 
-    def __init__(self, limits: Limits) -> None:
+    Args:
+        order: of those that wait; `None`: first come, first served.
+    """
+
+    def __init__(self, limits: Limits, order: Order | None) -> None:
         self._limits = limits
+        self._order = order
         self._slots: dict[str, Slots] = {}
 
     def limit_number(self, step: Step) -> StepMiddleware | None:
@@ -133,14 +76,25 @@ class Limiter:
 
         def wrap(call_next: StepCall) -> StepCall:
             async def call_with_slots(call: Call) -> Any:
-                async with AsyncExitStack() as held:
+                held = 0
+                try:
                     for each in slots:
-                        await held.enter_async_context(each.hold(required=call.required))
+                        await each.acquire(call)
+                        held += 1
                     return await call_next(call)
+                finally:
+                    for each in slots[:held]:
+                        each.release(call)
 
             return call_with_slots
 
         return wrap
+
+    def name_shared(self, step: Step) -> str | None:
+        """Name what `step` may have to wait for that other steps take too, `None` if nothing."""
+        if self._limits.steps is not None:
+            return "all steps"
+        return step.runner if step.runner in self._limits.runners or step.runner in POOLS else None
 
     @property
     def slots(self) -> Sequence[Slots]:
@@ -150,5 +104,5 @@ class Limiter:
     def _find(self, name: str, size: int) -> Slots:
         slots = self._slots.get(name)
         if slots is None or slots.size != size:
-            slots = self._slots[name] = Slots(name, size, self._limits.waiting)
+            slots = self._slots[name] = Slots(name, size, self._limits.waiting, self._order)
         return slots

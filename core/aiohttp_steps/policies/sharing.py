@@ -60,7 +60,14 @@ class _Flight:
     def __init__(self, first: Call, call_next: StepCall) -> None:
         self._first = first
         # The run's own call: what the first waiter's limits do to its call must not reach the others.
-        self._call = Call(first.step, first.request, first.values, required=first.required)
+        self._call = Call(
+            first.step,
+            first.request,
+            first.values,
+            required=first.required,
+            plan=first.plan,
+            run_began_at=first.run_began_at,
+        )
         self._call.contexts = first.contexts
         self._call.on_start = self._tell_started
         self._call.is_expired = lambda: self._is_given_up

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import traceback
 from dataclasses import dataclass
-from importlib import metadata
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pluggy
@@ -20,6 +19,7 @@ from aiohttp_steps.types import Input, Runner, Step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from importlib import metadata
 
 T = TypeVar("T")
 
@@ -151,6 +151,8 @@ class PluginRegistry:
         Returns:
             How many were registered; those that were already, or are blocked, do not count.
         """
+        from importlib import metadata  # noqa: PLC0415 - takes longer to import than all of the registry
+
         entry_points = {(e.name, e.value): e for e in metadata.entry_points(group=group)}
         return sum(self._load(entry_points[key], strict=strict) for key in sorted(entry_points))
 

@@ -10,7 +10,7 @@ from aiohttp_steps.runners.process import ProcessRunner
 from aiohttp_steps.runners.thread import ThreadRunner
 
 if TYPE_CHECKING:
-    from aiohttp_steps.types import Runner
+    from aiohttp_steps.types import RankCall, Runner
 
 
 class BuiltinRunners:
@@ -19,13 +19,16 @@ class BuiltinRunners:
     Args:
         threads: most threads at once; `None`: number of processors plus 4, at most 32.
         processes: most worker processes at once; `None`: number of processors.
+        rank: says which of the calls that wait for a thread is next; `None`: first come, first served.
     """
 
-    def __init__(self, threads: int | None = None, processes: int | None = None) -> None:
+    def __init__(
+        self, threads: int | None = None, processes: int | None = None, rank: RankCall | None = None
+    ) -> None:
         self._runners: list[Runner] = [
             LoopRunner(),
             InlineRunner(),
-            ThreadRunner(threads),
+            ThreadRunner(threads, rank),
             ProcessRunner(processes),
         ]
 

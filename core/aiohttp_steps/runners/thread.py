@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import heapq
+import itertools
 import os
 import threading
 from collections import deque
@@ -20,8 +22,11 @@ from aiohttp_steps.types import MISSING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiohttp_steps.types import Call, Step, StepCall
+    from aiohttp_steps.types import Call, Rank, RankCall, Step, StepCall
 
+
+_FIRST_COME: Rank = (0.0, 0.0, 0)
+"""Rank of all that waits for a thread where the order is that of coming."""
 
 _bodies = threading.local()
 """Which job a thread works on: `_bodies.job`."""
@@ -54,12 +59,13 @@ class ThreadRunner:
 
     Args:
         threads: most threads at once; `None`: number of processors plus 4, at most 32.
+        rank: says which of those that wait for a thread is next; `None`: first come, first served.
     """
 
     name = "thread"
 
-    def __init__(self, threads: int | None = None) -> None:
-        self._pool = _Pool(threads or min(32, (os.cpu_count() or 1) + 4))
+    def __init__(self, threads: int | None = None, rank: RankCall | None = None) -> None:
+        self._pool = _Pool(threads or min(32, (os.cpu_count() or 1) + 4), rank)
 
     def bind(self, step: Step) -> StepCall:
         """Return what calls the step in a thread.
@@ -183,10 +189,14 @@ class _Job:
 class _Pool:
     """Threads, started when needed and kept until `close`; daemons, so that none holds up the exit."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, rank: RankCall | None) -> None:
         self._size = size
+        self._rank = rank
         self._changed = threading.Condition()
+        # Jobs for which a thread is on its way, and the heap of those that wait until one is free.
         self._queue: deque[_Job] = deque()
+        self._waiting: list[tuple[Rank, int, _Job]] = []
+        self._number = itertools.count()
         self._is_closed = False
         self._idle = 0
         self._threads: set[threading.Thread] = set()
@@ -200,22 +210,31 @@ class _Pool:
     def submit(self, job: _Job) -> None:
         with self._changed:
             self._is_closed = False
-            self._queue.append(job)
             # An idle thread that was notified already is not idle for this job.
-            if self._idle >= len(self._queue):
+            if self._idle > len(self._queue):
+                self._queue.append(job)
                 self._changed.notify()
             elif len(self._threads) < self._size:
+                self._queue.append(job)
                 name = f"aiohttp-steps-{len(self._threads)}"
                 thread = threading.Thread(target=self._work, name=name, daemon=True)
                 self._threads.add(thread)
                 thread.start()
+            else:
+                rank = _FIRST_COME if self._rank is None else self._rank(job.call)
+                heapq.heappush(self._waiting, (rank, next(self._number), job))
+                self._changed.notify()  # one may be idle while another is on its way to the job before
 
     def withdraw(self, job: _Job) -> bool:
         """Take a job out of the queue; answers whether it had not started."""
         with self._changed:
             if job.is_claimed:
                 return False
-            self._queue.remove(job)
+            if job in self._queue:
+                self._queue.remove(job)
+            else:
+                self._waiting = [entry for entry in self._waiting if entry[-1] is not job]
+                heapq.heapify(self._waiting)
             return True
 
     def leave_behind(self, job: _Job) -> None:
@@ -243,14 +262,14 @@ class _Pool:
 
     def _next(self) -> _Job | None:
         with self._changed:
-            while not self._queue:
+            while not self._queue and not self._waiting:
                 if self._is_closed:
                     self._threads.discard(threading.current_thread())
                     return None
                 self._idle += 1
                 self._changed.wait()
                 self._idle -= 1
-            job = self._queue.popleft()
+            job = self._queue.popleft() if self._queue else heapq.heappop(self._waiting)[-1]
             job.is_claimed = True
             return job
 

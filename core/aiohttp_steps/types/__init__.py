@@ -6,7 +6,7 @@ from aiohttp_steps.types.locks import Locks
 from aiohttp_steps.types.outcome import Outcome, Status, Timing
 from aiohttp_steps.types.plan import Binding, Edge, InputNeed, Node, Plan, Tier, TierKind
 from aiohttp_steps.types.report import Report
-from aiohttp_steps.types.running import Call, RunInfo, Runner, StepCall, StepMiddleware
+from aiohttp_steps.types.running import Call, Rank, RankCall, RunInfo, Runner, StepCall, StepMiddleware
 from aiohttp_steps.types.step import (
     MISSING,
     OPTIONS_ATTRIBUTE,
@@ -41,6 +41,8 @@ __all__ = [
     "OnDisconnect",
     "Outcome",
     "Plan",
+    "Rank",
+    "RankCall",
     "Report",
     "Retry",
     "RunInfo",

@@ -60,6 +60,8 @@ class Call:
             yield, or `None`.
         is_expired: tells a runner that is cancelled whether the call's own time is up; then it need not
             wait for work that cannot be stopped, such as a thread's.
+        plan: of the run it belongs to; `None` for an implementation of a host's hook.
+        run_began_at: when that run began, in the event loop's time.
     """
 
     __slots__ = (
@@ -72,17 +74,30 @@ class Call:
         "leave",
         "lock_s",
         "on_start",
+        "plan",
         "request",
         "required",
+        "run_began_at",
         "shared",
         "started_at",
         "step",
         "values",
     )
 
-    def __init__(self, step: Step, request: Any, values: dict[str, Any], *, required: bool = True) -> None:
+    def __init__(
+        self,
+        step: Step,
+        request: Any,
+        values: dict[str, Any],
+        *,
+        required: bool = True,
+        plan: Plan | None = None,
+        run_began_at: float = 0.0,
+    ) -> None:
         self.step = step
         self.required = required
+        self.plan = plan
+        self.run_began_at = run_began_at
         self.contexts: tuple[Callable[[], AbstractContextManager[Any]], ...] = ()
         self.attempts = 0
         self.shared = False
@@ -126,6 +141,12 @@ StepCall = Callable[[Call], Awaitable[Any]]
 
 StepMiddleware = Callable[[StepCall], StepCall]
 """Wraps a `StepCall` in another; applied once, when the plan is compiled."""
+
+Rank = tuple[float, float, int]
+"""Place among the calls that wait for one thing: the least is served first."""
+
+RankCall = Callable[[Call], Rank]
+"""Gives a call its rank; asked only if the call has to wait."""
 
 
 class Runner(Protocol):

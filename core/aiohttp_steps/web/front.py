@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from aiohttp import ETag, hdrs, web
@@ -43,6 +42,8 @@ def add_front(app: web.Application) -> None:
 
     Who does not ask for HTML, as programs do not, is led to the list of views at `/views`.
     """
+    from importlib.resources import files  # noqa: PLC0415 - applications of other people have no such page
+
     for file in (files("aiohttp_steps.web") / "front").iterdir():
         name, _, suffix = file.name.rpartition(".")
         if suffix not in TYPES:
