@@ -63,7 +63,7 @@ class Workers:
         # One driver takes a chain in order, so that nothing has to be counted.
         self._ready: deque[Body] = deque(stage.members if stage.is_chain else stage.roots)
         self._to_do = stage.size
-        self._waits_for = stage.waits_for.copy()
+        self._waits_for = stage.waits_for.copy() if stage.waits_for else stage.waits_for
         self._tasks: list[asyncio.Task[None]] = []
         self._wake: asyncio.Future[None] | None = None
         self._is_starting = False
