@@ -18,8 +18,10 @@ MOST_RATIO = 0.10
 """How much more of the reference it may be, where a library is another one: it is the same for both."""
 
 INTERPRETER = ("python", "build", "machine")
-"""Where one of these is another, no ratio holds. Python 3.11.2 looks for the line of each exception that is
-caught, 3.11.7 does not: a chain of steps costs two thirds more of what it costs by hand, with the same code of ours.
+"""Where one of these is another, no ratio holds.
+
+Python 3.11.2 looks for the line of each exception that is caught, 3.11.7 does not: with the same code of ours, a
+chain of steps takes two thirds more of what it takes by hand.
 """
 
 LIBRARIES = ("libc",)

@@ -110,10 +110,11 @@ def test_only_what_uses_a_package_is_judged_less_sharply_for_its_version():
     assert [verdict.by for verdict in judge(before, after, PACKAGES)] == ["count", "ratio"]
 
 
-def test_scenario_without_a_kept_figure_is_not_judged():
+@pytest.mark.parametrize("other", [{}, {"machine": "aarch64"}], ids=["the same interpreter", "another"])
+def test_scenario_without_a_kept_figure_is_not_judged(other):
     """Who adds a scenario is told to keep its figure, and is not stopped."""
     before = Kept(CONDITIONS, {})
-    verdict = judge_one(before, make(10.0))
+    verdict = judge_one(before, make(10.0, **other))
     assert (verdict.ending, verdict.kept, verdict.change) == (Ending.NOT_KEPT, None, None)
 
 

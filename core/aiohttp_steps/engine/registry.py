@@ -11,7 +11,7 @@ from aiohttp_steps.engine.listeners import Listeners
 from aiohttp_steps.engine.program import Program, build_program
 from aiohttp_steps.engine.running import Running
 from aiohttp_steps.errors import PlanError
-from aiohttp_steps.plan import compile_plan, estimate_gains
+from aiohttp_steps.plan import compile_plan
 from aiohttp_steps.policies import BuiltinPolicies, Limits, ProcessLocks
 from aiohttp_steps.registry import PluginRegistry
 from aiohttp_steps.runners import BuiltinRunners
@@ -190,8 +190,7 @@ class StepRegistry(PluginRegistry):
             execution = Execution(program, request, inputs, answers)
             if watch is not None:
                 watch(execution)
-            await execution.run()
-            return Report(execution, estimate_gains)
+            return await execution.run()
         async with self.running(
             program, inputs, request=request, answers=answers, deadline_s=deadline_s, watch=watch
         ) as report:

@@ -44,9 +44,9 @@ class Running:
             self._listeners.tell_started(execution.run_info)
         try:
             if self._deadline_s is None:
-                await execution.run()
+                report = await execution.run()
             else:
-                await execution.run_within(self._deadline_s)
+                report = await execution.run_within(self._deadline_s)
         except BaseException as error:
             execution.interrupt()
             if self._listeners is not None:
@@ -54,7 +54,6 @@ class Running:
             if execution.resources is not None:
                 await execution.resources.close(error)
             raise
-        report = Report(execution, estimate_gains)
         if self._listeners is not None:
             self._listeners.tell_finished(report)
         return report
