@@ -20,8 +20,8 @@ MOST_RATIO = 0.10
 INTERPRETER = ("python", "build", "machine")
 """Where one of these is another, no ratio holds.
 
-Python 3.11.2 looks for the line of each exception that is caught, 3.11.7 does not: with the same code of ours, a chain
-of steps takes two thirds more of what it takes by hand.
+Python 3.11.2 looks for the line of each exception that is caught, 3.11.7 does not: a chain of steps takes two
+thirds more of what it takes by hand, with the same code of ours.
 """
 
 LIBRARIES = ("libc",)
