@@ -125,7 +125,7 @@ async def test_idle_threads_are_used_again(add, registry, wait_until):
     threads = set()
     for _ in range(20):
         threads.add((await registry.run("v"))["which"])
-        await wait_until(lambda: pool._idle == len(pool._threads))
+        await wait_until(lambda: pool.idle == len(pool._threads))
     assert len(threads) == 1
 
 
@@ -251,7 +251,7 @@ async def test_a_body_that_ends_while_its_timeout_is_handled_is_not_counted_for_
     task.cancel()  # the deadline's; handled in the next turn
     gauge.go.set()
     idle = threading.Event()
-    while runner._pool._idle == 0:  # the body has ended, and its thread is done with it
+    while runner._pool.idle == 0:  # the body has ended, and its thread is done with it
         idle.wait(0.001)
     with pytest.raises(asyncio.CancelledError):
         await task
