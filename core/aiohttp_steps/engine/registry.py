@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from pluggy import HookImpl
 
-    from aiohttp_steps.policies import Paths
     from aiohttp_steps.types import Locks, Plan, Step
 
 PROCESS_LOCKS = ProcessLocks()
@@ -122,7 +121,7 @@ class StepRegistry(PluginRegistry):
                 plan,
                 self.runners,
                 self._derive("wrappers", self._collect_wrappers),
-                listeners=self._find_listeners(paths),
+                listeners=self._derive("listeners", self._collect_listeners) or None,
                 paths=paths,
             )
             if len(programs) >= MOST_PROGRAMS:
@@ -190,8 +189,13 @@ class StepRegistry(PluginRegistry):
             execution = Execution(program, request, inputs, answers)
             if watch is not None:
                 watch(execution)
-            await execution.run()
-            return Report(execution, estimate_gains)
+            report = Report(execution, estimate_gains)
+            try:
+                await execution.run()
+            finally:
+                if program.paths is not None:
+                    program.paths.learn(report)
+            return report
         async with self.running(
             program, inputs, request=request, answers=answers, deadline_s=deadline_s, watch=watch
         ) as report:
@@ -214,7 +218,7 @@ class StepRegistry(PluginRegistry):
         execution = Execution(program, request, inputs, answers)
         if watch is not None:
             watch(execution)
-        return Running(execution, deadline_s, program.listeners)
+        return Running(execution, deadline_s, program.listeners, program.paths)
 
     @property
     def is_selective(self) -> bool:
@@ -321,16 +325,8 @@ class StepRegistry(PluginRegistry):
     def _collect_selectors(self) -> list[HookImpl]:
         return self.implementations("steps_select")
 
-    def _find_listeners(self, paths: Paths | None) -> Listeners | None:
-        """Return who is told of the runs of a program: one object for all that are not learned from."""
-        listeners = self._derive("listeners", self._collect_listeners)
-        if paths is not None:
-            return self._collect_listeners(paths.learn)
-        return listeners or None
-
-    def _collect_listeners(self, learn: Callable[[Report], None] | None = None) -> Listeners:
-        started, finished = map(self.implementations, ("steps_run_started", "steps_run_finished"))
-        return Listeners(started, finished, learn)
+    def _collect_listeners(self) -> Listeners:
+        return Listeners(*map(self.implementations, ("steps_run_started", "steps_run_finished")))
 
 
 def _ask(implementation: HookImpl, **arguments: Any) -> Any:

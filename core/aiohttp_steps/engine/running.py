@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from aiohttp_steps.engine.execution import Execution
     from aiohttp_steps.engine.listeners import Listeners
+    from aiohttp_steps.policies import Paths
 
 
 class Running:
@@ -20,14 +21,22 @@ class Running:
     Args:
         deadline_s: how long the run may take, in seconds.
         listeners: who is told; `None`: nobody.
+        paths: what learns from it; `None`: nothing.
     """
 
-    __slots__ = ("_deadline_s", "_execution", "_listeners")
+    __slots__ = ("_deadline_s", "_execution", "_listeners", "_paths")
 
-    def __init__(self, execution: Execution, deadline_s: float | None, listeners: Listeners | None) -> None:
+    def __init__(
+        self,
+        execution: Execution,
+        deadline_s: float | None,
+        listeners: Listeners | None,
+        paths: Paths | None,
+    ) -> None:
         self._execution = execution
         self._deadline_s = deadline_s
         self._listeners = listeners
+        self._paths = paths
 
     @property
     def has_resources(self) -> bool:
@@ -49,14 +58,18 @@ class Running:
                 await execution.run_within(self._deadline_s)
         except BaseException as error:
             execution.interrupt()
-            if self._listeners is not None:
-                self._listeners.tell_finished(Report(execution, estimate_gains))
+            self._finish()
             if execution.resources is not None:
                 await execution.resources.close(error)
             raise
-        report = Report(execution, estimate_gains)
+        return self._finish()
+
+    def _finish(self) -> Report:
+        report = Report(self._execution, estimate_gains)
         if self._listeners is not None:
             self._listeners.tell_finished(report)
+        if self._paths is not None:
+            self._paths.learn(report)
         return report
 
     async def __aexit__(
