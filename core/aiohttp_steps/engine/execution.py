@@ -151,31 +151,40 @@ class Execution(Ledger):
         call = self.calls.get(index)
         return self.started_at[index] != NEVER or (call is not None and call.started_at is not None)
 
-    async def run_here(self, body: Body) -> None:
-        """Run a step in the context of this task; its failure becomes part of the ledger, not raised."""
+    async def run_here(self, body: Body, workers: Workers | None = None) -> None:
+        """Run a step in the context of this task; its failure becomes part of the ledger, not raised.
+
+        Args:
+            workers: of a task that was made for this step, and goes on with others. Not a coroutine of
+                their own: a frame for each step that waits is the most that a run takes of memory.
+        """
+        if self.is_over:  # it ended between the making of this task and its first turn
+            return
         index = body.index
         arguments = NO_ARGUMENTS if body.is_bare else self.collect(body)
-        if arguments is None:
-            return
-        try:
-            if body.call is not None:
-                value = await self.call(body, body.call, arguments)
+        if arguments is not None:
+            try:
+                if body.call is not None:
+                    value = await self.call(body, body.call, arguments)
+                else:
+                    self.started_at[index] = self.clock()
+                    positional = self.positional if body.takes_request else ()
+                    value = body.function(*positional, **arguments)
+                    if not body.is_plain:
+                        value = await value
+            except PASSING as error:
+                self.pass_on(body, error)
+                raise
+            # The boundary of the step: whatever it raises is its failure, SystemExit included.
+            except BaseException as error:  # noqa: BLE001
+                self.fail(body, error)
             else:
-                self.started_at[index] = self.clock()
-                positional = self.positional if body.takes_request else ()
-                working = body.function(*positional, **arguments)
-                value = working if body.is_plain else await working
-        except PASSING as error:
-            self.pass_on(body, error)
-            raise
-        # The boundary of the step: whatever it raises is its failure, SystemExit included.
-        except BaseException as error:  # noqa: BLE001
-            self.fail(body, error)
-        else:
-            self.values[index] = value
-            self.ended_at[index] = self.clock()
-            if self.answers and isinstance(value, self.answers):
-                self.answer_with(value)
+                self.values[index] = value
+                self.ended_at[index] = self.clock()
+                if self.answers and isinstance(value, self.answers):
+                    self.answer_with(value)
+        if workers is not None and workers.is_to_go_on(body):
+            await workers.drive(self.ended_at[index])
 
     async def call(
         self,

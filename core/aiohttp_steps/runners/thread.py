@@ -18,7 +18,7 @@ from aiohttp_steps.types import MISSING
 
 if TYPE_CHECKING:
     import contextvars
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from aiohttp_steps.types import Call, RankCall, Step, StepCall
 
@@ -66,7 +66,7 @@ class ThreadRunner:
             PlanError: the step is an `async def`.
         """
         refuse_async(step, self.name)
-        return self._enter if step.is_resource else self._call
+        return self._enter if step.is_resource else self._run
 
     async def open(self) -> None:
         """Do nothing: a thread is started when it is needed, in microseconds."""
@@ -80,14 +80,14 @@ class ThreadRunner:
         """Return names of the steps whose bodies outlived their timeout and still run."""
         return tuple(job.call.step.name for job in self._pool.left_behind)
 
-    def _call(self, call: Call) -> Awaitable[Any]:
-        return self._run(call, partial(call.step.function, *call.positional, **call.arguments))
-
     async def _enter(self, call: Call) -> Any:
         """Run a generator up to its yield in a thread, and after it in a thread, not always the same one."""
         return await enter_sync(call, lambda function: self._run(call, function))
 
-    async def _run(self, call: Call, function: Callable[[], Any]) -> Any:
+    async def _run(self, call: Call, function: Callable[[], Any] | None = None) -> Any:
+        """Run a function in a thread; `None`: the step's own, with what it takes."""
+        if function is None:
+            function = partial(call.step.function, *call.positional, **call.arguments)
         loop, landing = asyncio.get_running_loop(), self._landing
         if landing is None or landing.loop is not loop:
             landing = self._landing = Landing(loop)
