@@ -107,7 +107,7 @@ class Execution(Ledger):
         self.is_over = self.flawed = True
         for body in self.program.bodies:
             index = body.index
-            if self.ended_at[index] == NEVER or self.statuses[index] is Status.CANCELLED:
+            if self.ended_at[index] == NEVER or self.statuses.get(index) is Status.CANCELLED:
                 has_started = self.started_at[index] != NEVER
                 self.errors[index] = StepTimeoutError(deadline_s, waiting=not has_started, of_view=True)
                 self.statuses[index] = Status.TIMED_OUT
@@ -169,7 +169,7 @@ class Execution(Ledger):
                 else:
                     self.started_at[index] = self.clock()
                     positional = self.positional if body.takes_request else ()
-                    value = body.function(*positional, **arguments)
+                    value = body.function() if body.is_bare else body.function(*positional, **arguments)
                     if not body.is_plain:
                         value = await value
             except PASSING as error:
@@ -236,7 +236,7 @@ class Execution(Ledger):
                 arguments[parameter] = value
             elif parameter in body.needs:
                 error = StepSkippedError(parameter)
-                error.__cause__ = self.errors[source] if isinstance(source, int) else None
+                error.__cause__ = self.errors.get(source) if isinstance(source, int) else None
                 self.fail(body, error, Status.SKIPPED)
                 return None
         return arguments

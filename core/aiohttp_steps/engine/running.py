@@ -79,5 +79,5 @@ class Running:
         if execution.resources is None:
             return
         if error is None and execution.failure is not None:
-            error = execution.errors[execution.failure]
+            error = execution.errors.get(execution.failure)
         await execution.resources.close(error)
