@@ -8,13 +8,14 @@ import signal
 import sys
 from pathlib import Path
 
-from benchmarks import inspector, paths, peers, plan, processes, scale, seed, soak, stalls, switch, view
+from benchmarks import inspector, paths, peers, plan, processes, real, scale, seed, soak, stalls, switch, view
 from benchmarks.report import Printer, to_document
 from benchmarks.web import compare, inprocess
 
 BENCHMARKS = {
     "seed": seed.run,
     "view": view.run,
+    "real": real.run,
     "switch": switch.run,
     "peers": peers.run,
     "plan": plan.run,

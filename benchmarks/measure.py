@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import resource
 import statistics
 import time
 from dataclasses import dataclass
@@ -134,6 +135,49 @@ async def _time_calls(
     for _ in range(calls):
         await contender()
     return (clock() - started_at) / calls
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a call took, in seconds.
+
+    Attributes:
+        wall: from its begin to its end.
+        cpu: of processors, in all threads of this process and in processes that it started and waited for.
+    """
+
+    wall: float
+    cpu: float
+
+
+def cost_interleaved(
+    contenders: Mapping[str, Callable[[], Any]], *, rounds: int, budget_s: float
+) -> dict[str, list[Cost]]:
+    """Measure calls that wait, and that work in other threads and processes, in turn.
+
+    As `time_interleaved`, but one call each in a round, after one that warms up.
+    """
+    for contender in contenders.values():
+        contender()
+    order = list(contenders)
+    costs: dict[str, list[Cost]] = {name: [] for name in order}
+    for _ in limit_rounds(rounds, budget_s):
+        with without_gc():
+            for name in order:
+                costs[name].append(_cost_call(contenders[name]))
+        order.append(order.pop(0))
+    return costs
+
+
+def _cost_call(contender: Callable[[], Any]) -> Cost:
+    cpu, began_at = _read_cpu(), time.perf_counter()
+    contender()
+    return Cost(time.perf_counter() - began_at, _read_cpu() - cpu)
+
+
+def _read_cpu() -> float:
+    times = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in times)
 
 
 def time_repeated(function: Callable[[], Any], *, repeats: int, budget_s: float) -> list[float]:

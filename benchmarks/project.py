@@ -1,4 +1,4 @@
-"""Makes the project that benchmark `view` looks at: a repository with changes, and a chat transcript."""
+"""Makes projects for `view`, `real` and `switch`: a repository with changes, and a chat transcript."""
 
 from __future__ import annotations
 
@@ -10,21 +10,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 SESSION = "made"
 GIT_SECONDS = 60.0
 """Most that one git command may take."""
 
-_ENVIRONMENT = {
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_AUTHOR_NAME": "Ada",
-    "GIT_AUTHOR_EMAIL": "ada@example.org",
-    "GIT_COMMITTER_NAME": "Ada",
-    "GIT_COMMITTER_EMAIL": "ada@example.org",
-}
+GIT_ENVIRONMENT = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+"""What makes git commands the same for everybody who runs this."""
+
+_AUTHOR = "Ada <ada@example.org>"
 _PER_FOLDER = 100
+_BLOCKS_AT_ENDS = 2
+"""Blocks of a thousand messages at either end of a transcript."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,28 +68,20 @@ def make_project(folder: Path, size: Size) -> Project:
     project = Project(folder / "repository", folder / "chat")
     _make_repository(project.repository, size)
     project.chat_folder.mkdir()
-    _write_transcript(project.chat_folder / f"{SESSION}.jsonl", size.transcript_bytes)
+    write_transcript(project.chat_folder / f"{SESSION}.jsonl", size.transcript_bytes)
     return project
 
 
 def _make_repository(repository: Path, size: Size) -> None:
-    paths = [
-        repository / f"d{number // _PER_FOLDER:03}" / f"f{number:05}.txt" for number in range(size.files)
-    ]
+    repository.mkdir()
+    _git(repository, "init", "-q", "-b", "main")
+    _git(repository, "fast-import", "--quiet", text="".join(_write_stream(size)))
+    _git(repository, "reset", "-q", "--hard")
+    paths = [repository / _name(number) for number in range(size.files)]
     # As in a repository that is in use: files are older than the index, or git has to read each of them.
     an_hour_ago = time.time() - 3600
-    for number, path in enumerate(paths):
-        if not number % _PER_FOLDER:
-            path.parent.mkdir(parents=True)
-        path.write_text(f"file {number}\n" * 5)
+    for path in paths:
         os.utime(path, (an_hour_ago, an_hour_ago))
-    _git(repository, "init", "-q", "-b", "main")
-    _git(repository, "add", "-A")
-    _git(repository, "commit", "-q", "-m", "Change number 0")
-    for number in range(1, size.commits):
-        # `git commit` would look at each file, each time.
-        made = _git(repository, "commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", f"Change number {number}")
-        _git(repository, "update-ref", "HEAD", made)
     # Spread over all folders, as work on one thing seldom is: the dearer case.
     stride = size.files // (2 * size.changed)
     for path in paths[: 2 * size.changed * stride : 2 * stride]:
@@ -102,22 +93,39 @@ def _make_repository(repository: Path, size: Size) -> None:
         path.with_suffix(".new").write_text("untracked\n")
 
 
-def _git(repository: Path, *arguments: str) -> str:
-    done = subprocess.run(
+def _name(number: int) -> str:
+    return f"d{number // _PER_FOLDER:03}/f{number:05}.txt"
+
+
+def _write_stream(size: Size) -> Iterator[str]:
+    """Write the history as `git fast-import` reads it: `git add` and `git commit` look at each file."""
+    for commit in range(size.commits):
+        message = f"Change number {commit}"
+        yield f"commit refs/heads/main\ncommitter {_AUTHOR} {1_700_000_000 + commit} +0000\n"
+        yield f"data {len(message)}\n{message}\n"
+        for number in range(0 if commit else size.files):
+            text = f"file {number}\n" * 5
+            yield f"M 644 inline {_name(number)}\ndata {len(text)}\n{text}\n"
+
+
+def _git(repository: Path, *arguments: str, text: str = "") -> None:
+    subprocess.run(
         ["git", *arguments],
         cwd=repository,
-        env={**os.environ, **_ENVIRONMENT},
+        env={**os.environ, **GIT_ENVIRONMENT},
         check=True,
         timeout=GIT_SECONDS,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        input=text,
+        stdout=subprocess.DEVNULL,
         text=True,
     )
-    return done.stdout.strip()
 
 
-def _write_transcript(path: Path, size_bytes: int) -> None:
-    """Write messages of about 1 kB; the same thousand over and over, which no reader of pages can tell."""
+def write_transcript(path: Path, size_bytes: int) -> None:
+    """Write messages of about 1 kB, the same thousand over and over, which no reader of pages can tell.
+
+    A large one has a hole between its first and its last messages, so that it is made in no time.
+    """
     messages = (
         {
             "role": "assistant" if number % 2 else "user",
@@ -128,6 +136,11 @@ def _write_transcript(path: Path, size_bytes: int) -> None:
         for number in range(1000)
     )
     block = "".join(json.dumps(message) + "\n" for message in messages).encode()
+    blocks = max(1, round(size_bytes / len(block)))
     with path.open("wb") as file:
-        for _ in range(max(1, round(size_bytes / len(block)))):
+        for _ in range(min(blocks, _BLOCKS_AT_ENDS)):
+            file.write(block)
+        if blocks > 2 * _BLOCKS_AT_ENDS:
+            file.seek((blocks - 2 * _BLOCKS_AT_ENDS) * len(block), os.SEEK_CUR)
+        for _ in range(min(blocks, 2 * _BLOCKS_AT_ENDS) - _BLOCKS_AT_ENDS):
             file.write(block)

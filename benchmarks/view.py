@@ -70,19 +70,23 @@ class Samples:
 def run(*, quick: bool) -> list[Result]:
     """Time the view in parallel and one step after another, and how long the event loop is held."""
     size = QUICK if quick else FULL
-    missing = [name for name in PLUGINS if importlib.util.find_spec(name) is None]
-    if shutil.which("git") is None:
-        missing.append("git")
-    if missing:
-        left_out = f"left out, because it is not installed: {', '.join(missing)}"
+    left_out = find_missing("git")
+    if left_out:
         return [Result(name="view", title="the view project over HTTP", compares=left_out)]
     with tempfile.TemporaryDirectory(prefix="aiohttp-steps-benchmark-") as folder:
         project = make_project(Path(folder), size)
-        samples, idle = asyncio.run(_measure(project, runs=3 if quick else 20))
+        samples, idle = asyncio.run(measure(project, runs=3 if quick else 20))
     return [_describe_requests(size, samples, idle, quick=quick), _describe_steps(samples)]
 
 
-async def _measure(project: Project, runs: int) -> tuple[dict[str, Samples], Samples]:
+def find_missing(*commands: str) -> str | None:
+    """Return why benchmarks of the view project cannot run here, `None` if they can."""
+    missing = [name for name in PLUGINS if importlib.util.find_spec(name) is None]
+    missing += [name for name in commands if shutil.which(name) is None]
+    return f"left out, because it is not installed: {', '.join(missing)}" if missing else None
+
+
+async def measure(project: Project, runs: int) -> tuple[dict[str, Samples], Samples]:
     """Ask both servers in turn, first for times and then for stalls; also for those of the idle loop."""
     samples: dict[str, Samples] = {}
     idle = Samples()

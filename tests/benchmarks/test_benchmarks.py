@@ -122,4 +122,4 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
     """A slip must not look like a run that had nothing to say."""
     process = run("--only", "sead")
     assert process.returncode == 2
-    assert "no benchmark sead; there are: seed, view, switch, peers, plan" in process.stderr
+    assert "no benchmark sead; there are: seed, view, real, switch, peers, plan" in process.stderr

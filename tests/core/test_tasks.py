@@ -82,6 +82,34 @@ async def test_steps_that_do_not_wait_cost_no_turn(add, registry, count_turns):
     assert turns == 0 if is_eager else turns <= 2
 
 
+async def test_inline_steps_need_no_task(add, registry, made, count_turns):
+    """What cannot wait is called where the request is."""
+    factory, tasks = made
+    inline = step(concurrency="parallel", views=["v"], runner="inline")
+
+    @inline
+    def a():
+        return asyncio.current_task()
+
+    @inline
+    def b():
+        return asyncio.current_task()
+
+    @inline
+    def c(*, a, b):
+        return [a, b, asyncio.current_task()]
+
+    add(a, b, c)
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(factory)
+    try:
+        turns, report = await count_turns(registry.run("v"))
+    finally:
+        loop.set_task_factory(None)
+    assert report["c"] == [asyncio.current_task()] * 3
+    assert (turns, tasks) == (0, [])
+
+
 async def test_steps_that_do_not_wait_share_one_task(add, registry, made):
     """A task for each would cost more than such steps do."""
     factory, tasks = made

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from aiohttp_steps.engine.resources import Resources
 from aiohttp_steps.engine.workers import NO_ARGUMENTS, PASSING, Workers
 from aiohttp_steps.errors import StepSkippedError, StepTimeoutError
+from aiohttp_steps.plan import estimate_gains
 from aiohttp_steps.policies import Deadline
-from aiohttp_steps.types import MISSING, NEVER, Call, Ledger, Status
+from aiohttp_steps.types import MISSING, NEVER, Call, Ledger, Report, Status
 
 if TYPE_CHECKING:
     import contextvars
@@ -62,32 +63,38 @@ class Execution(Ledger):
         self._scope: asyncio.Timeout | None = None
         self.resources = Resources(self.resource_errors) if program.has_resources else None
 
-    async def run(self) -> None:
-        """Run all stages, or as many as there are before the run ends early.
+    async def run(self) -> Report:
+        """Run all stages, or as many as there are before the run ends early, and return the report.
 
         Raises:
             asyncio.CancelledError: it was cancelled; nothing of it is left running.
         """
-        for stage in self.program.stages:
-            body = stage.alone
-            if body is None:
-                workers = self._workers = Workers(self, stage)
-                try:
-                    await workers.run()
-                finally:
-                    self._workers = None
-            else:
-                self.ready_at[body.index] = self.clock()
-                await self.run_here(body)
-            if self.is_over:
-                break
+        try:
+            for stage in self.program.stages:
+                body = stage.alone
+                if body is None:
+                    workers = self._workers = Workers(self, stage)
+                    try:
+                        await workers.run()
+                    finally:
+                        self._workers = None
+                else:
+                    self.ready_at[body.index] = self.clock()
+                    await self.run_here(body)
+                if self.is_over:
+                    break
+        finally:
+            paths = self.program.paths
+            if paths is not None and paths.is_wanted:
+                paths.learn(Report(self, estimate_gains))
         self.finished_at = self.clock()
         self.positional = ()
         if self.is_leaving:
             message = "nobody waits for this run any more"
             raise asyncio.CancelledError(message)
+        return Report(self, estimate_gains)
 
-    async def run_within(self, deadline_s: float) -> None:
+    async def run_within(self, deadline_s: float) -> Report:
         """Run, but no longer than that: what has not ended by then has timed out.
 
         Raises:
@@ -98,9 +105,10 @@ class Execution(Ledger):
         try:
             with deadline:
                 async with self._scope:
-                    await self.run()
+                    return await self.run()
         except TimeoutError:
             self._time_out(deadline_s)
+        return Report(self, estimate_gains)
 
     def _time_out(self, deadline_s: float) -> None:
         self.finished_at = self.clock()

@@ -70,6 +70,7 @@ class Stage:
         size: how many bodies it has.
         waits_for: for each body that waits for others of its tier, how many; each run counts down a copy.
         keeps: whether it has a body that is not to be torn when nobody waits for the run any more.
+        is_plain: whether all its bodies are plain functions that the engine calls, so that none can wait.
         is_chain: whether each of several bodies waits for the one before it.
         waits: whether one of its bodies is known to wait for something, or has been seen to while others were
             ready. Tasks for all then start in the same turn of the loop, at the price of tasks for those that
@@ -84,6 +85,7 @@ class Stage:
     waits_for: dict[int, int]
     keeps: bool
     waits: bool
+    is_plain: bool
     is_chain: bool
 
 
@@ -148,6 +150,7 @@ def build_program(
                 waits_for={body.index: body.waits_for for body in members if body.waits_for},
                 keeps=any(body.on_disconnect != "cancel" for body in members),
                 waits=any(body.call is not None for body in members),
+                is_plain=all(body.is_plain for body in members),
                 is_chain=len(members) > 1
                 and all(after.index in body.successors for body, after in pairwise(members)),
             )

@@ -11,7 +11,7 @@ from aiohttp_steps.engine.listeners import Listeners
 from aiohttp_steps.engine.program import Program, build_program
 from aiohttp_steps.engine.running import Running
 from aiohttp_steps.errors import PlanError
-from aiohttp_steps.plan import compile_plan, estimate_gains
+from aiohttp_steps.plan import compile_plan
 from aiohttp_steps.policies import BuiltinPolicies, Limits, ProcessLocks
 from aiohttp_steps.registry import PluginRegistry
 from aiohttp_steps.runners import BuiltinRunners
@@ -189,13 +189,7 @@ class StepRegistry(PluginRegistry):
             execution = Execution(program, request, inputs, answers)
             if watch is not None:
                 watch(execution)
-            report = Report(execution, estimate_gains)
-            try:
-                await execution.run()
-            finally:
-                if program.paths is not None:
-                    program.paths.learn(report)
-            return report
+            return await execution.run()
         async with self.running(
             program, inputs, request=request, answers=answers, deadline_s=deadline_s, watch=watch
         ) as report:
@@ -218,7 +212,7 @@ class StepRegistry(PluginRegistry):
         execution = Execution(program, request, inputs, answers)
         if watch is not None:
             watch(execution)
-        return Running(execution, deadline_s, program.listeners, program.paths)
+        return Running(execution, deadline_s, program.listeners)
 
     @property
     def is_selective(self) -> bool:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from aiohttp_steps.engine.execution import Execution
     from aiohttp_steps.engine.listeners import Listeners
-    from aiohttp_steps.policies import Paths
 
 
 class Running:
@@ -21,22 +20,14 @@ class Running:
     Args:
         deadline_s: how long the run may take, in seconds.
         listeners: who is told; `None`: nobody.
-        paths: what learns from it; `None`: nothing.
     """
 
-    __slots__ = ("_deadline_s", "_execution", "_listeners", "_paths")
+    __slots__ = ("_deadline_s", "_execution", "_listeners")
 
-    def __init__(
-        self,
-        execution: Execution,
-        deadline_s: float | None,
-        listeners: Listeners | None,
-        paths: Paths | None,
-    ) -> None:
+    def __init__(self, execution: Execution, deadline_s: float | None, listeners: Listeners | None) -> None:
         self._execution = execution
         self._deadline_s = deadline_s
         self._listeners = listeners
-        self._paths = paths
 
     @property
     def has_resources(self) -> bool:
@@ -53,23 +44,18 @@ class Running:
             self._listeners.tell_started(execution.run_info)
         try:
             if self._deadline_s is None:
-                await execution.run()
+                report = await execution.run()
             else:
-                await execution.run_within(self._deadline_s)
+                report = await execution.run_within(self._deadline_s)
         except BaseException as error:
             execution.interrupt()
-            self._finish()
+            if self._listeners is not None:
+                self._listeners.tell_finished(Report(execution, estimate_gains))
             if execution.resources is not None:
                 await execution.resources.close(error)
             raise
-        return self._finish()
-
-    def _finish(self) -> Report:
-        report = Report(self._execution, estimate_gains)
         if self._listeners is not None:
             self._listeners.tell_finished(report)
-        if self._paths is not None:
-            self._paths.learn(report)
         return report
 
     async def __aexit__(
@@ -79,5 +65,5 @@ class Running:
         if execution.resources is None:
             return
         if error is None and execution.failure is not None:
-            error = execution.errors.get(execution.failure)
+            error = execution.errors[execution.failure]
         await execution.resources.close(error)

@@ -60,11 +60,11 @@ def encode_report(report: Report, *, debug: bool = False) -> EncodedReport:
     Raises:
         StepEncodingError: the value of a required step cannot be said in JSON.
     """
-    completed, get = report.completed, report.get
+    completed = report.completed
     document = {
         "view": report.view,
         "completed": completed,
-        "data": {name: get(name) for name, _ in report.plan.shown},
+        "data": report.data,
         "errors": {}
         if completed
         else {

@@ -32,8 +32,9 @@ class Workers:
     Workers, which are tasks, run the steps: whoever ends a step goes on with what is ready, and whoever has
     to wait leaves that to others, so that tasks are made for steps that wait and for no others. The request's
     task waits for a countdown, and is the only one that cancels workers and waits for their end: on each way
-    out none is left. It runs none of these steps itself, unless only one can run at a time: a cancellation of
-    the request, which ends all, has to be told from one that a step asks for, as its own time limits do.
+    out none is left. It runs none of these steps itself, unless none can wait, or only one can run at a time:
+    a cancellation of the request, which ends all, has to be told from one that a step asks for, as its own
+    time limits do.
 
     Attributes:
         context: what each step gets a copy of.
@@ -62,7 +63,7 @@ class Workers:
         # One driver takes a chain in order, so that nothing has to be counted.
         self._ready: deque[Body] = deque(stage.members if stage.is_chain else stage.roots)
         self._to_do = stage.size
-        self._waits_for = stage.waits_for.copy()
+        self._waits_for = stage.waits_for.copy() if stage.waits_for else stage.waits_for
         self._tasks: list[asyncio.Task[None]] = []
         self._wake: asyncio.Future[None] | None = None
         self._is_starting = False
@@ -81,6 +82,8 @@ class Workers:
         try:
             if stage.is_chain:
                 await self.drive(now, is_chain=True)
+            elif stage.is_plain:
+                await self.drive(now)
             elif _IS_EAGER or stage.waits:
                 self._start_workers()
             else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from aiohttp_steps.types.step import Step
@@ -54,8 +54,7 @@ class Outcome:
     shared: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(NamedTuple):
     """Times of a run as a whole, in float seconds.
 
     Attributes:

@@ -102,6 +102,18 @@ class Report:
         }
 
     @property
+    def data(self) -> dict[str, Any]:
+        """What the JSON answer holds: values of the steps that joined the view, or that the handler takes.
+
+        By name, in plan order, with `None` for one without a value.
+        """
+        values = self._ledger.values
+        return {
+            name: None if (value := values[index]) is MISSING else value
+            for name, index in self._ledger.plan.shown
+        }
+
+    @property
     def errors(self) -> dict[str, BaseException]:
         """Why steps gave no result, by name, in plan order; also of those whose default stands in."""
         plan, errors = self._ledger.plan, self._ledger.errors

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -42,6 +43,16 @@ class Departure:
         return self._execution.running if self._execution is not None else ()
 
 
+def _start(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Make a task, eagerly where Python can: work that does not wait is done when this returns."""
+    loop = asyncio.get_running_loop()
+    Task: Any = asyncio.Task  # noqa: N806 - typeshed knows eager_start from 3.12 on
+    if sys.version_info >= (3, 12) and loop.get_task_factory() is None:
+        eager: asyncio.Task[T] = Task(work, loop=loop, eager_start=True)
+        return eager
+    return loop.create_task(work)
+
+
 class Departures:
     """Requests whose work must not be torn by aiohttp's cancellation: each has a task of its own.
 
@@ -64,11 +75,22 @@ class Departures:
             asyncio.CancelledError: the client has left. What `departure` says may be cancelled was, and has
                 ended; with `"finish"` the rest has ended too, with `"detach"` it goes on.
         """
-        task = asyncio.get_running_loop().create_task(work())
+        task = _start(work())
+        if task.done():
+            return task.result()
         self._tasks[task] = departure
-        task.add_done_callback(self._tasks.pop)
+        # As `asyncio.shield`, in half the time: every handler without steps comes here.
+        over: asyncio.Future[None] = task.get_loop().create_future()
+
+        def end(task: asyncio.Task[Any]) -> None:
+            del self._tasks[task]
+            if not over.done():
+                over.set_result(None)
+
+        task.add_done_callback(end)
         try:
-            return await asyncio.shield(task)
+            await over
+            return task.result()
         except asyncio.CancelledError:
             if task.done():
                 raise

@@ -161,12 +161,12 @@ def _wrap(handler: Callable[..., Any], wanted: tuple[Dependency, ...]) -> Callab
         # A function's only argument, a method's last, or in a class-based view.
         last = args[-1]
         request: web.Request = last.request if isinstance(last, web.View) else last
-        report = request.get(REPORT)
-        if report is None:
+        try:
+            report = request[REPORT]
+        except KeyError:
             _refuse_without_run(request, handler)
-        elif wanted:
-            return await handler(*args, **_pick(report, wanted), **more)
-        return await handler(*args, **more)
+            return await handler(*args, **more)
+        return await handler(*args, **_pick(report, wanted), **more)
 
     # What is called takes no keyword-only parameters: a second mark must not find them.
     del call_with_results.__wrapped__

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from aiohttp.payload import Payload
 
-from aiohttp_steps.engine import resolve_inputs
+from aiohttp_steps.engine import Execution, resolve_inputs
 from aiohttp_steps.errors import InputError, StepError, StepSkippedError
 from aiohttp_steps.web.departure import Departure
 from aiohttp_steps.web.inputs import gather_own_inputs
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from typing import Any
 
-    from aiohttp_steps.engine.running import Running
+    from aiohttp_steps.engine.program import Program
     from aiohttp_steps.types import Input, Report
     from aiohttp_steps.web.handlers import Route
 
@@ -50,12 +50,36 @@ async def answer_route(
     except InputError as error:
         return input_problem(error)
     program = prepared.program
-    # The request's own task does it all, where nothing is to be kept from being torn.
-    if not program.keeps:
+    if program.keeps:
+        return await _answer_departing(request, state, route, (program, inputs), handler)
+    # Nothing is to be kept from being torn, so that the request's own task does it all.
+    if program.is_unattended and route.deadline_s is None:
+        report = await Execution(program, request, inputs, ANSWERS).run()
+    else:
         report = await state.registry.execute(
             program, inputs, request=request, answers=ANSWERS, deadline_s=route.deadline_s
         )
-        return await _answer(request, state, report, handler)
+    answer = _settle(request, state, report)
+    if answer is not None:
+        return answer
+    try:
+        return await handler(request)
+    except BaseException as error:
+        answer = _answer_error(state, report, error)
+        if answer is None:
+            raise
+        return answer
+
+
+async def _answer_departing(
+    request: web.Request,
+    state: State,
+    route: Route,
+    prepared: tuple[Program, dict[str, Any]],
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> web.StreamResponse:
+    """As `answer_route`, for a plan with steps or tear-downs that must not be torn when the client leaves."""
+    program, inputs = prepared
     departure = Departure()
     running = state.registry.running(
         program,
@@ -65,59 +89,50 @@ async def answer_route(
         deadline_s=route.deadline_s,
         watch=departure.watch,
     )
-    if state.handler_cancellation is False:
-        return await _run_and_answer(request, state, running, handler)
 
     async def work() -> web.StreamResponse:
-        return await _run_and_answer(request, state, running, handler)
+        async with running as report:
+            response = _settle(request, state, report)
+            if response is None:
+                try:
+                    response = await handler(request)
+                except BaseException as error:
+                    response = _answer_error(state, report, error)
+                    if response is None:
+                        raise
+            if running.has_resources:
+                await _write_lazy(request, response)
+            return response
 
-    return await state.departures.run(departure, work)
-
-
-async def _run_and_answer(
-    request: web.Request,
-    state: State,
-    running: Running,
-    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-) -> web.StreamResponse:
-    """Run a program, answer, and tear its resources down."""
-    async with running as report:
-        response = await _answer(request, state, report, handler)
-        if running.has_resources:
-            await _write_lazy(request, response)
-        return response
+    return await (work() if state.handler_cancellation is False else state.departures.run(departure, work))
 
 
-async def _answer(
-    request: web.Request,
-    state: State,
-    report: Report,
-    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-) -> web.StreamResponse:
-    """Leave the report in the request, and answer: the run itself, or the handler.
-
-    A step's error that the handler lets out is answered as if the step had been required. Left to aiohttp, a
-    step's `TimeoutError` would become a bare 504.
+def _settle(request: web.Request, state: State, report: Report) -> web.StreamResponse | None:
+    """Leave the report in the request, and return the answer that the run itself gives, if it does.
 
     Raises:
-        web.HTTPException: a step or the handler raised it.
+        web.HTTPException: a step raised it.
     """
     request[REPORT] = report
     completed = report.completed
     if not completed:
         log_errors(report)
-    if not completed or report.answer is not None:
-        answer = _answer_of(report, state)
-        if answer is not None:
-            return answer
-    try:
-        return await handler(request)
-    except BaseException as error:
-        # BaseException, as a step's SystemExit is in its report and must not end the server from here either.
-        is_of_step = any(error is known for known in report.errors.values())
-        if not is_of_step and not isinstance(error, StepError):
-            raise
-        return failure_problem(report, error, debug=state.debug)
+    return _answer_of(report, state) if not completed or report.answer is not None else None
+
+
+def _answer_error(state: State, report: Report, error: BaseException) -> web.StreamResponse | None:
+    """Answer an error that the handler lets out, if it is of a step, as if the step had been required.
+
+    Left to aiohttp, a step's `TimeoutError` would become a bare 504.
+
+    Raises:
+        web.HTTPException: a step's own.
+    """
+    # BaseException, as a step's SystemExit is in its report and must not end the server from here either.
+    is_of_step = any(error is known for known in report.errors.values())
+    if not is_of_step and not isinstance(error, StepError):
+        return None
+    return failure_problem(report, error, debug=state.debug)
 
 
 def declared_inputs(request: web.Request) -> dict[str, Input]:

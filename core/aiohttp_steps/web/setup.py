@@ -219,11 +219,13 @@ def _warn_of_order(app: web.Application) -> None:
 def _make_header_writer(state: State) -> Any:
     # Not in the middleware: headers set after prepare() are lost on streams, and this comes before.
     async def write_headers(request: web.Request, response: web.StreamResponse) -> None:
-        report = request.get(REPORT)
-        if report is not None:
-            # An application outside of the one that ran it must not tell its times as well.
-            server_timing = state.server_timing and _innermost(request) is state
-            add_headers(report, response, server_timing=server_timing)
+        try:
+            report = request[REPORT]
+        except KeyError:
+            return
+        # An application outside of the one that ran it must not tell its times as well.
+        server_timing = state.server_timing and _innermost(request) is state
+        add_headers(report, response, server_timing=server_timing)
 
     return write_headers
 

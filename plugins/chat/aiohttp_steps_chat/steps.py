@@ -7,7 +7,8 @@ not those that read: a sender may wait for a lock, and no reader, nor the loop's
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,8 +28,32 @@ _readers = ThreadPoolExecutor(4, thread_name_prefix="aiohttp-steps-chat-read")
 _senders = ThreadPoolExecutor(4, thread_name_prefix="aiohttp-steps-chat-send")
 
 
+class _Sends:
+    """Counts the messages that this process wrote, so that no page from before them is given after them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._lock = threading.Lock()
+
+    def note(self) -> None:
+        """Count one more."""
+        with self._lock:
+            self.count += 1
+
+
+_sends = _Sends()
+
+
 def _encode_and_append(chat_folder: Path, session_id: str, message: Mapping[str, Any]) -> SentMessage:
-    return append_message(chat_folder, session_id, encode_message(message, datetime.now(UTC)))
+    try:
+        return append_message(chat_folder, session_id, encode_message(message, datetime.now(UTC)))
+    finally:
+        _sends.note()
+
+
+def _make_page_key(**arguments: Hashable) -> Hashable:
+    """Pages that are asked for at the same time are read once, but who has sent a message will see it."""
+    return (_sends.count, *sorted(arguments.items()))
 
 
 _read_history = aiofiles.os.wrap(read_history)
@@ -36,7 +61,7 @@ _scan_sessions = aiofiles.os.wrap(scan_sessions)
 _send = aiofiles.os.wrap(_encode_and_append)
 
 
-@step(concurrency="parallel", views=["project"])
+@step(concurrency="parallel", views=["project"], share=_make_page_key)
 async def chat_history(
     *, chat_folder: Path, session_id: str | None = None, limit: int = DEFAULT_LIMIT, before: str | None = None
 ) -> History:
@@ -46,7 +71,7 @@ async def chat_history(
     a line that is just being written may be reported as torn. A page has fewer messages than `limit` if it
     reaches the first line, 17 MiB of the file or 1000 bad lines; `next_before` goes on from there. A line of
     more than 8 MiB is a bad line. Cancelled, a thread reads the page to its end and drops it. Any number may
-    run at once.
+    run at once. Requests under way that want the same page share it: its messages are not to be changed.
 
     Args:
         chat_folder: where the transcripts are; it need not exist.

@@ -72,6 +72,18 @@ def open_repository(project_path: Path) -> Iterator[pygit2.Repository]:
         yield repo
     except _FAULTS as fault:
         raise _explain_read(repo, fault) from fault
+    finally:
+        release(repo)
+
+
+def release(repo: pygit2.Repository) -> None:
+    """Let go of what a repository object has read and opened, now and not when garbage is collected.
+
+    pygit2's repositories refer to themselves. The collector would free an index of 100,000 entries, and those
+    of other calls with it, while it holds the GIL. After this the index goes with the last who has it, by a
+    call that releases the GIL.
+    """
+    repo.free()
 
 
 def common_dir(git_dir: Path) -> Path:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pygit2
-from pygit2.enums import DiffOption
+from pygit2.enums import DeltaStatus, DiffOption
 
 from aiohttp_steps_git.changes import Conflict
 from aiohttp_steps_git.contents import Contents
@@ -15,6 +16,7 @@ from aiohttp_steps_git.paths import to_text
 
 if TYPE_CHECKING:
     from aiohttp_steps_git.changes import ConflictKind
+    from aiohttp_steps_git.crew import Desk
     from aiohttp_steps_git.deltas import Side
     from aiohttp_steps_git.flags import IndexFlags
 
@@ -33,14 +35,37 @@ _CONFLICTS: dict[tuple[bool, bool, bool], ConflictKind] = {
 }
 
 
-def read_staged(repo: pygit2.Repository, index: pygit2.Index, flags: IndexFlags) -> Side:
-    """Return what differs between HEAD and the index, conflicts left out."""
-    head = _head_tree(repo)
-    diff = index.diff_to_tree(head, DiffOption.INCLUDE_TYPECHANGE | DiffOption.SKIP_BINARY_CHECK)
-    deltas = [read_delta(delta, KINDS[delta.status]) for delta in diff.deltas if delta.status in KINDS]
+# What stands in HEAD's tree as well as what is not in the index any more.
+_IN_HEAD = frozenset({DeltaStatus.DELETED, DeltaStatus.MODIFIED, DeltaStatus.TYPECHANGE})
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What differs between HEAD and the index.
+
+    Attributes:
+        side: paths that differ, conflicts left out.
+        only_in_index: paths that HEAD has not, those with conflicts among them.
+    """
+
+    side: Side
+    only_in_index: list[bytes]
+
+
+def read_staged(flags: IndexFlags, desk: Desk) -> Staged:
+    """Compare HEAD with the index."""
+    head = head_tree(desk.repo)
+    diff = desk.index.diff_to_tree(head, DiffOption.INCLUDE_TYPECHANGE | DiffOption.SKIP_BINARY_CHECK)
+    deltas, only_in_index = [], []
+    for delta in diff.deltas:
+        status = delta.status
+        if status in KINDS:
+            deltas.append(read_delta(delta, KINDS[status]))
+        if status not in _IN_HEAD:
+            only_in_index.append(delta.new_file.raw_path)
     if flags.intent_to_add:
         deltas = _without_intended(deltas, head, flags)
-    return pair_renames(deltas, Contents(repo))
+    return Staged(pair_renames(deltas, Contents(desk.repo)), only_in_index)
 
 
 def read_conflicts(index: pygit2.Index) -> list[Conflict]:
@@ -53,7 +78,8 @@ def read_conflicts(index: pygit2.Index) -> list[Conflict]:
     return [Conflict(to_text(path), kind) for path, kind in sorted(conflicts)]
 
 
-def _head_tree(repo: pygit2.Repository) -> pygit2.Tree:
+def head_tree(repo: pygit2.Repository) -> pygit2.Tree:
+    """Return the tree of HEAD's commit; the empty one on an unborn branch."""
     if repo.head_is_unborn:
         return repo[_EMPTY_TREE].peel(pygit2.Tree)
     return repo.head.peel(pygit2.Tree)

@@ -1,11 +1,13 @@
 """The step `git_status`: what differs between HEAD, index and work tree, without holding the event loop.
 
 `Repository.status()` would hold the GIL from start to end. The calls used here go through cffi and let other
-threads run; what is done in Python is done for paths that differ, not for all paths.
+threads run; what is done in Python is done for paths that differ, not for all paths. How the work is divided
+among threads: `crew`, `split`.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from aiohttp_steps import check_cancelled, step
 
 from aiohttp_steps_git.branch import compare_upstream
 from aiohttp_steps_git.changes import Counts, Status
+from aiohttp_steps_git.crew import Crew
 from aiohttp_steps_git.deltas import to_change
 from aiohttp_steps_git.errors import NoWorkTreeError
 from aiohttp_steps_git.flags import read_flags
@@ -29,14 +32,14 @@ if TYPE_CHECKING:
     from aiohttp_steps_git.worktree import Worktree
 
 
-@step(concurrency="parallel", views=["project"])
+@step(concurrency="parallel", views=["project"], share=True)
 def git_status(*, project_path: Path, status_limit: int = STATUS_LIMIT) -> Status:
     """Return what `git status` tells of the repository at `project_path`.
 
     Each list has at most `status_limit` entries; the counts are complete.
     Nothing in the repository is written or locked, so that the user's own git commands are not disturbed.
-    Cancelled, it ends before the next of the parts that it is put together from; the longest compares the
-    work tree with the index.
+    A large work tree is compared in parts, by this thread and helpers; cancelled, it ends before the next
+    part. Requests under way that want the same status share it.
     """
     with open_repository(project_path) as repo:
         if repo.is_bare:
@@ -44,13 +47,14 @@ def git_status(*, project_path: Path, status_limit: int = STATUS_LIMIT) -> Statu
             raise NoWorkTreeError(
                 f"the repository at {text} is bare, so that it has no status; use a clone of it", path=text
             )
-        # One index for both sides: each call of `repo.index` may read the file anew.
-        index = repo.index
-        flags = read_flags(Path(repo.path, "index"))
-        # Each part is a call or two that nobody can stop: none is begun for a client that has left.
-        check_cancelled()
-        staged = read_staged(repo, index, flags)
-        worktree = read_worktree(repo, index, flags)
+        index_file = Path(repo.path, "index")
+        flags = read_flags(index_file)
+        # No job is begun for a client that has left; each is a call or two that nobody can stop.
+        with Crew(repo, index_file) as crew:
+            job = crew.add(partial(read_staged, flags))
+            worktree = read_worktree(crew, flags, job)
+            staged = crew.result(job).side
+            index = crew.desk.index
         check_cancelled()
         return _make_status(
             staged=staged,

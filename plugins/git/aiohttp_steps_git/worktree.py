@@ -1,6 +1,6 @@
 """What differs between the index and the work tree, as `git status` sees it.
 
-libgit2 finds the differences in one call that lets other threads run. It judges a few cases otherwise than
+libgit2 finds the differences in calls that let other threads run. It judges a few cases otherwise than
 git; each of them is put right here, on the paths concerned alone:
 
 - a path that sparse checkout left out is no deletion, and one that is there all the same is compared;
@@ -16,8 +16,10 @@ import os
 import re
 import stat
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pygit2
 from aiohttp_steps import check_cancelled
@@ -26,11 +28,19 @@ from pygit2.enums import DeltaStatus, DiffOption
 from aiohttp_steps_git.contents import Contents
 from aiohttp_steps_git.deltas import GITLINK, KINDS, Delta, Side, mode_of, pair_renames, read_delta
 from aiohttp_steps_git.errors import WorkTreeBusyError
+from aiohttp_steps_git.limited import diff_to_workdir
 from aiohttp_steps_git.paths import to_text
+from aiohttp_steps_git.split import Division, is_divisible
+from aiohttp_steps_git.staging import head_tree
 from aiohttp_steps_git.submodules import holds_repository, is_repository, read_submodule
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aiohttp_steps_git.crew import Crew, Desk, Job
     from aiohttp_steps_git.flags import IndexFlags
+    from aiohttp_steps_git.split import Part
+    from aiohttp_steps_git.staging import Staged
 
 # Never UPDATE_INDEX: it would take index.lock and write.
 _OPTIONS = (
@@ -59,8 +69,13 @@ class Worktree:
     unreadable: list[bytes] = field(default_factory=list)
 
 
-def read_worktree(repo: pygit2.Repository, index: pygit2.Index, flags: IndexFlags) -> Worktree:
-    """Compare the index with the work tree; neither is changed.
+def read_worktree(crew: Crew, flags: IndexFlags, staged: Job[Staged]) -> Worktree:
+    """Compare the index with the work tree, in parts if that is worth while; neither is changed.
+
+    Args:
+        crew: does it.
+        flags: of entries in the index.
+        staged: what was added to the crew's jobs before.
 
     Raises:
         WorkTreeBusyError: files were written or removed while they were read, each of several times.
@@ -69,12 +84,12 @@ def read_worktree(repo: pygit2.Repository, index: pygit2.Index, flags: IndexFlag
     for _ in range(_ATTEMPTS):
         check_cancelled()
         try:
-            return _read_once(repo, index, flags)
+            return _read_once(crew, flags, staged)
         except (pygit2.GitError, FileNotFoundError) as fault:
             # libgit2 gives up where a file shrinks or goes while it is hashed. Other errors are no accident.
             if not _is_race(fault):
                 raise
-    text = to_text(os.fsencode(repo.workdir))
+    text = to_text(os.fsencode(crew.desk.repo.workdir))
     raise WorkTreeBusyError(f"files in {text} change while they are read; ask again", path=text)
 
 
@@ -82,39 +97,74 @@ def _is_race(fault: Exception) -> bool:
     return isinstance(fault, FileNotFoundError) or _RACE.search(str(fault)) is not None
 
 
-def _read_once(repo: pygit2.Repository, index: pygit2.Index, flags: IndexFlags) -> Worktree:
-    reader = _Reader(repo, index, flags)
-    reader.read()
-    side = pair_renames(reader.deltas, Contents(repo))
+def _read_once(crew: Crew, flags: IndexFlags, staged: Job[Staged]) -> Worktree:
+    reader = _Reader(crew.desk, flags)
+    reader.read(_compare(crew, staged))
+    side = pair_renames(reader.deltas, Contents(crew.desk.repo))
     return Worktree(side, sorted(reader.untracked), sorted(reader.unreadable))
 
 
+class _Found(NamedTuple):
+    """What libgit2 says of a path; `delta` is `None` where the index is not what it differs from."""
+
+    status: DeltaStatus
+    path: bytes
+    delta: Delta | None
+
+
+def _compare(crew: Crew, staged: Job[Staged]) -> Iterable[_Found]:
+    """Return what libgit2 says, of each path once."""
+    if not crew.is_large or not is_divisible(crew.desk.repo):
+        return crew.result(crew.add(partial(_compare_part, None)))
+    division = Division(crew.desk, head_tree(crew.desk.repo))
+    jobs = [crew.add(partial(_compare_part, part)) for part in division.parts]
+    # Helpers put away what they have read while the last parts are compared.
+    crew.dismiss()
+    try:
+        found = list(chain.from_iterable(map(crew.result, jobs)))
+    finally:
+        crew.drop(jobs)
+    rest = division.find_rest(crew.result(staged).only_in_index)
+    if rest:
+        found += crew.result(crew.add(partial(_compare_part, rest)))
+    return {one.path: one for one in found}.values()
+
+
+def _compare_part(part: Part | None, desk: Desk) -> list[_Found]:
+    diff = diff_to_workdir(desk.repo, desk.index, _OPTIONS, part)
+    return [_find(delta) for delta in diff.deltas]
+
+
+def _find(delta: pygit2.DiffDelta) -> _Found:
+    status, kind = delta.status, KINDS.get(delta.status)
+    return _Found(status, delta.new_file.raw_path, kind and read_delta(delta, kind))
+
+
 class _Reader:
-    def __init__(self, repo: pygit2.Repository, index: pygit2.Index, flags: IndexFlags) -> None:
-        self.top = Path(repo.workdir)
+    def __init__(self, desk: Desk, flags: IndexFlags) -> None:
+        self.top = Path(desk.repo.workdir)
         self.deltas: list[Delta] = []
         self.untracked: list[bytes] = []
         self.unreadable: list[bytes] = []
-        self._repo = repo
-        self._index = index
+        self._repo = desk.repo
+        self._index = desk.index
         self._flags = flags
 
-    def read(self) -> None:
+    def read(self, found: Iterable[_Found]) -> None:
         ignored, missing, conflicted = [], [], set()
-        for delta in self._index.diff_to_workdir(_OPTIONS).deltas:
-            status, path = delta.status, delta.new_file.raw_path
+        for status, path, delta in found:
             if status is DeltaStatus.UNTRACKED:
                 self.untracked.append(path)
             elif status is DeltaStatus.IGNORED:
                 ignored.append(path)
             elif status is DeltaStatus.CONFLICTED:
                 conflicted.add(path)
-            elif path in self._flags.intent_to_add:
+            elif delta is None or path in self._flags.intent_to_add:
                 continue
             elif status is DeltaStatus.DELETED:
-                missing.append(read_delta(delta, "deleted"))
+                missing.append(delta)
             else:
-                self._add_changed(read_delta(delta, KINDS[status]))
+                self._add_changed(delta)
         self.untracked += filter(self._is_hidden_repository, ignored)
         self._add_missing(missing)
         self._add_intended()
@@ -159,10 +209,13 @@ class _Reader:
 
     def _add_intended(self) -> None:
         for path in self._flags.intent_to_add:
-            full = self._full(path)
-            mode = self._mode(full)
+            try:
+                mode = self._mode(path)
+            except OSError:
+                self.unreadable.append(path)
+                continue
             if mode:
-                self.deltas.append(Delta(path, "added", 0, mode, "", self._hash(full, mode)))
+                self.deltas.append(Delta(path, "added", 0, mode, "", self._hash(path, mode)))
             else:
                 entry = self._index[os.fsdecode(path)]
                 self.deltas.append(Delta(path, "deleted", int(entry.mode), 0, str(entry.id), ""))
@@ -172,11 +225,15 @@ class _Reader:
         if not self._flags.skip_worktree or not self._is_sparse():
             return
         for path in self._flags.skip_worktree - missing:
-            full, entry = self._full(path), self._index[os.fsdecode(path)]
-            mode, old_mode = self._mode(full), int(entry.mode)
+            entry = self._index[os.fsdecode(path)]
+            old_mode = int(entry.mode)
+            try:
+                mode = self._mode(path)
+            except OSError:
+                continue
             if mode == 0 or old_mode == GITLINK:
                 continue
-            new_id = self._hash(full, mode)
+            new_id = self._hash(path, mode)
             if stat.S_IFMT(mode) != stat.S_IFMT(old_mode):
                 self.deltas.append(Delta(path, "typechange", old_mode, mode, str(entry.id), new_id))
             elif (mode, new_id) != (old_mode, str(entry.id)):
@@ -203,13 +260,23 @@ class _Reader:
     def _full(self, path: bytes) -> bytes:
         return os.path.join(os.fsencode(self.top), path)  # noqa: PTH118 - names are bytes
 
-    def _mode(self, full: bytes) -> int:
-        try:
-            return mode_of(os.lstat(full).st_mode)
-        except OSError:
-            return 0
+    def _mode(self, path: bytes) -> int:
+        """Return the mode of what is there, 0 if there is no file: what is behind a link is elsewhere.
 
-    def _hash(self, full: bytes, mode: int) -> str:
+        Raises:
+            OSError: nothing can be known.
+        """
+        try:
+            found = os.lstat(self._full(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return 0
+        above = (path[:end] for end, byte in enumerate(path) if byte == ord("/"))
+        if any(os.path.islink(self._full(folder)) for folder in above):  # noqa: PTH114 - names are bytes
+            return 0
+        return mode_of(found.st_mode)
+
+    def _hash(self, path: bytes, mode: int) -> str:
+        full = self._full(path)
         if stat.S_ISLNK(mode):
             return str(pygit2.hash(os.readlink(full)))  # noqa: PTH115 - names are bytes
         return str(self._repo.hashfile(os.fsdecode(full)))

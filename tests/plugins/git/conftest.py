@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pygit2
 import pytest
-from aiohttp_steps_git import Status, git_status
+from aiohttp_steps_git import Status, crew, git_status, split
 from aiohttp_steps_git.paths import to_bytes
 from pygit2.enums import ConfigLevel
 
@@ -217,13 +217,25 @@ def read_ours(status):
     }
 
 
+# How many entries of the index to look at, and how many of them a part may have: from parts of one file, by
+# folders divided on too little knowledge, to parts that span folders.
+DIVISIONS = [(1000, 0), (3, 0), (8, 2)]
+
+
 @pytest.fixture(scope="session")
 def check_status():
-    """Assert that `git_status` says what `git status` says, and return it."""
+    """Assert that `git_status` says what `git status` says, whole and in parts, and return it."""
 
     def check(git):
+        said = read_git(git)
         status = git_status(project_path=git.path, status_limit=100_000)
-        assert read_ours(status) == read_git(git)
+        assert read_ours(status) == said
+        for samples, in_part in DIVISIONS:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(crew, "LEAST_INDEX_BYTES", 0)
+                patch.setattr(split, "SAMPLES", samples)
+                patch.setattr(split, "SAMPLES_IN_PART", in_part)
+                assert git_status(project_path=git.path, status_limit=100_000) == status, (samples, in_part)
         return status
 
     return check

@@ -326,3 +326,17 @@ def test_default_limit_is_that_of_the_input(repo):
     status = git_status(project_path=repo.path)
     assert len(status.untracked) == 1000
     assert status.counts.untracked == 1001
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [pytest.param("loop", [], id="endless"), pytest.param("elsewhere", ["deleted"], id="to-folder")],
+)
+def test_intended_file_behind_a_link(repo, check_status, target, expected):
+    """What a link leads to is not in the work tree; where it leads nowhere git does not know."""
+    repo.write("new/a.txt")
+    repo("add", "-N", "new/a.txt")
+    repo.full("new").rename(repo.full("elsewhere"))
+    repo.full("loop").symlink_to("loop")
+    repo.full("new").symlink_to(target)
+    assert [change.kind for change in check_status(repo).unstaged] == expected

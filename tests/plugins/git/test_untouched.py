@@ -1,18 +1,23 @@
 """The steps read, and do nothing else: no byte, no time, no lock."""
 
+import gc
 import os
 import threading
+from pathlib import Path
 
 import pygit2
 import pytest
 from aiohttp_steps_git import (
     CorruptRepositoryError,
     WorkTreeBusyError,
+    crew,
     git_branch,
     git_log,
     git_status,
     worktree,
 )
+
+MAPS = Path("/proc/self/maps")
 
 
 def _run_all(path):
@@ -42,6 +47,22 @@ def test_nothing_is_written(stale, snapshot):
     assert snapshot(stale.path) == before
     stale("status")
     assert snapshot(stale.path) != before, "git itself would not have written: the test proves nothing"
+
+
+@pytest.mark.skipif(not MAPS.exists(), reason="Linux says what a process has open")
+def test_nothing_is_left_for_the_garbage_collector(repo, monkeypatch):
+    """It would free large indexes, of many calls at once, while the event loop waits for the GIL."""
+    monkeypatch.setattr(crew, "LEAST_INDEX_BYTES", 0)
+    monkeypatch.setattr(crew, "count_helpers", lambda: 1)
+    repo("gc", "--quiet")
+    gc.collect()
+    gc.disable()
+    try:
+        _run_all(repo.path)
+        left = [line for line in MAPS.read_text().splitlines() if str(repo.path) in line]
+    finally:
+        gc.enable()
+    assert left == []
 
 
 def test_held_lock_does_not_disturb(stale):

@@ -307,7 +307,7 @@ async def test_state_tells_views_plugins_and_load_errors(serve, plug, registry, 
     point = SimpleNamespace(
         name="gone", value="no_such_package", load=lambda: __import__("no_such_package"), dist=None
     )
-    monkeypatch.setattr("aiohttp_steps.registry.plugins.metadata.entry_points", lambda group: [point])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point])
     registry.load_entry_points()
     client = await serve()
     state = await get_json(client, "state")
