@@ -7,7 +7,7 @@ import threading
 import types
 
 import pytest
-from aiohttp_steps import Limits, step
+from aiohttp_steps import Limits, hookimpl, step
 from aiohttp_steps.runners.thread import ThreadRunner
 from aiohttp_steps.types import Call
 
@@ -265,11 +265,51 @@ async def test_a_plan_without_limits_has_nobody_who_is_told_of_its_runs(open_reg
     """Not even one look at each run: the hot path has to stay as short as it was."""
     registry = open_registry()
     registry.register(make_plugin("p", make("a", limit=1), make("b", limit=1), step(views=["v"])(_short([]))))
-    assert registry.program("v").listeners is None
+    program = registry.program("v")
+    assert program.is_unattended
+    assert program.paths is None
     # Steps that wait for a limit of their own never wait for one another.
     reports = await asyncio.gather(registry.run("v"), registry.run("v"))
     assert reports[1].outcome("a").queue_s == 1
     assert registry.times_s == {}
+
+
+def test_nobody_waits_for_the_end_of_runs_in_threads_but_to_learn(open_registry, make_plugin):
+    """Two plain functions may wait for one thread; that alone must not bring all that a listener costs."""
+    registry = open_registry()
+    plain = [step(concurrency="parallel", views=["v"])(each) for each in (_plain_a, _plain_b)]
+    registry.register(make_plugin("p", *plain))
+    program = registry.program("v")
+    assert program.paths is not None
+    assert program.is_unattended
+    assert not program.is_observed
+
+
+def _plain_a(): ...
+
+
+def _plain_b(): ...
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("is_observed", [False, True], ids=["unattended", "observed"])
+async def test_an_interrupted_run_is_learned_from(open_registry, make_plugin, is_observed):
+    """What ended before the client left took the time it took, whether or not a plugin listens."""
+    registry = open_registry(limits=ONE)
+    told = []
+
+    @hookimpl
+    def steps_run_finished(report):
+        told.append(report.cancelled)
+
+    listening = [steps_run_finished] if is_observed else []
+    registry.register(make_plugin("p", make("a"), make("b", seconds=9), *listening))
+    run = asyncio.create_task(registry.run("v"))
+    await asyncio.sleep(5)
+    run.cancel()
+    await asyncio.wait([run])
+    assert told == [True] * is_observed
+    assert registry.times_s == {"a": 1}
 
 
 @pytest.mark.looptime

@@ -8,7 +8,8 @@ import threading
 import pytest
 from aiohttp_steps import check_cancelled, step
 from aiohttp_steps.errors import PlanError, StepTimeoutError
-from aiohttp_steps.types import Status
+from aiohttp_steps.runners import ThreadRunner
+from aiohttp_steps.types import Call, Status
 
 parallel = step(concurrency="parallel", views=["v"])
 
@@ -125,7 +126,7 @@ async def test_idle_threads_are_used_again(add, registry, wait_until):
     threads = set()
     for _ in range(20):
         threads.add((await registry.run("v"))["which"])
-        await wait_until(lambda: pool._idle == len(pool._threads))
+        await wait_until(lambda: pool.idle == len(pool._threads))
     assert len(threads) == 1
 
 
@@ -237,9 +238,6 @@ async def test_a_body_that_ends_while_its_timeout_is_handled_is_not_counted_for_
     open_registry, make_plugin, gauge, wait_until
 ):
     """The thread ends between the cancellation and its handling: it must not stay in the list."""
-    from aiohttp_steps.runners import ThreadRunner
-    from aiohttp_steps.types import Call
-
     registry = open_registry()
     registry.register(make_plugin("p", *make_steps(1, gauge)))
     runner = ThreadRunner(1)
@@ -251,7 +249,7 @@ async def test_a_body_that_ends_while_its_timeout_is_handled_is_not_counted_for_
     task.cancel()  # the deadline's; handled in the next turn
     gauge.go.set()
     idle = threading.Event()
-    while runner._pool._idle == 0:  # the body has ended, and its thread is done with it
+    while runner._pool.idle == 0:  # the body has ended, and its thread is done with it
         idle.wait(0.001)
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -446,8 +444,6 @@ async def test_errors_of_bodies_keep_their_traceback(add, registry):
 
 async def test_a_keyboard_interrupt_raised_in_a_thread_is_not_swallowed(open_registry, make_plugin):
     """Whoever raises it in a thread means the program."""
-    from aiohttp_steps.runners import ThreadRunner
-    from aiohttp_steps.types import Call
 
     def interrupts():
         raise KeyboardInterrupt
@@ -569,3 +565,32 @@ async def test_next_body_of_a_thread_is_wanted(add, open_registry, make_plugin):
 def test_asking_outside_of_a_step_does_nothing():
     """A function that steps share with other code can ask in any case."""
     check_cancelled()
+
+
+async def test_a_body_comes_back_although_being_told_of_its_start_fails(open_registry, make_plugin, gauge):
+    """Bodies come back to the loop together: what a plugin raises for one must not keep any of them."""
+    registry = open_registry()
+    registry.register(make_plugin("p", *make_steps(2, gauge)))
+    runner = ThreadRunner(2)
+    loop = asyncio.get_running_loop()
+    seen = []
+    loop.set_exception_handler(lambda _loop, context: seen.append(context["exception"]))
+
+    def fail():
+        raise LookupError("of the plugin")
+
+    calls = [Call(each, None, {}) for each in registry.steps]
+    for call in calls:
+        call.on_start = fail
+    runs = [asyncio.create_task(runner.bind(call.step)(call)) for call in calls]
+    await asyncio.sleep(0)
+    idle = threading.Event()
+    gauge.go.set()
+    while runner._pool.idle < 2:  # all start and end while the loop does not listen
+        idle.wait(0.001)
+    async with asyncio.timeout(5):
+        await asyncio.gather(*runs)
+
+    assert [str(error) for error in seen] == ["of the plugin"] * 2
+    assert all(call.started_at is not None for call in calls)
+    await runner.close()

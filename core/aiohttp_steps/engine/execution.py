@@ -69,19 +69,24 @@ class Execution(Ledger):
         Raises:
             asyncio.CancelledError: it was cancelled; nothing of it is left running.
         """
-        for stage in self.program.stages:
-            body = stage.alone
-            if body is None:
-                workers = self._workers = Workers(self, stage)
-                try:
-                    await workers.run()
-                finally:
-                    self._workers = None
-            else:
-                self.ready_at[body.index] = self.clock()
-                await self.run_here(body)
-            if self.is_over:
-                break
+        try:
+            for stage in self.program.stages:
+                body = stage.alone
+                if body is None:
+                    workers = self._workers = Workers(self, stage)
+                    try:
+                        await workers.run()
+                    finally:
+                        self._workers = None
+                else:
+                    self.ready_at[body.index] = self.clock()
+                    await self.run_here(body)
+                if self.is_over:
+                    break
+        finally:
+            paths = self.program.paths
+            if paths is not None and paths.is_wanted:
+                paths.learn(Report(self, estimate_gains))
         self.finished_at = self.clock()
         self.positional = ()
         if self.is_leaving:
@@ -110,7 +115,7 @@ class Execution(Ledger):
         self.is_over = self.flawed = True
         for body in self.program.bodies:
             index = body.index
-            if self.ended_at[index] == NEVER or self.statuses[index] is Status.CANCELLED:
+            if self.ended_at[index] == NEVER or self.statuses.get(index) is Status.CANCELLED:
                 has_started = self.started_at[index] != NEVER
                 self.errors[index] = StepTimeoutError(deadline_s, waiting=not has_started, of_view=True)
                 self.statuses[index] = Status.TIMED_OUT
@@ -154,31 +159,40 @@ class Execution(Ledger):
         call = self.calls.get(index)
         return self.started_at[index] != NEVER or (call is not None and call.started_at is not None)
 
-    async def run_here(self, body: Body) -> None:
-        """Run a step in the context of this task; its failure becomes part of the ledger, not raised."""
+    async def run_here(self, body: Body, workers: Workers | None = None) -> None:
+        """Run a step in the context of this task; its failure becomes part of the ledger, not raised.
+
+        Args:
+            workers: of a task that was made for this step, and goes on with others. Not a coroutine of
+                their own: a frame for each step that waits is the most that a run takes of memory.
+        """
+        if self.is_over:  # it ended between the making of this task and its first turn
+            return
         index = body.index
         arguments = NO_ARGUMENTS if body.is_bare else self.collect(body)
-        if arguments is None:
-            return
-        try:
-            if body.call is not None:
-                value = await self.call(body, body.call, arguments)
+        if arguments is not None:
+            try:
+                if body.call is not None:
+                    value = await self.call(body, body.call, arguments)
+                else:
+                    self.started_at[index] = self.clock()
+                    positional = self.positional if body.takes_request else ()
+                    value = body.function() if body.is_bare else body.function(*positional, **arguments)
+                    if not body.is_plain:
+                        value = await value
+            except PASSING as error:
+                self.pass_on(body, error)
+                raise
+            # The boundary of the step: whatever it raises is its failure, SystemExit included.
+            except BaseException as error:  # noqa: BLE001
+                self.fail(body, error)
             else:
-                self.started_at[index] = self.clock()
-                positional = self.positional if body.takes_request else ()
-                working = body.function(*positional, **arguments)
-                value = working if body.is_plain else await working
-        except PASSING as error:
-            self.pass_on(body, error)
-            raise
-        # The boundary of the step: whatever it raises is its failure, SystemExit included.
-        except BaseException as error:  # noqa: BLE001
-            self.fail(body, error)
-        else:
-            self.values[index] = value
-            self.ended_at[index] = self.clock()
-            if self.answers and isinstance(value, self.answers):
-                self.answer_with(value)
+                self.values[index] = value
+                self.ended_at[index] = self.clock()
+                if self.answers and isinstance(value, self.answers):
+                    self.answer_with(value)
+        if workers is not None and workers.is_to_go_on(body):
+            await workers.drive(self.ended_at[index])
 
     async def call(
         self,
@@ -230,7 +244,7 @@ class Execution(Ledger):
                 arguments[parameter] = value
             elif parameter in body.needs:
                 error = StepSkippedError(parameter)
-                error.__cause__ = self.errors[source] if isinstance(source, int) else None
+                error.__cause__ = self.errors.get(source) if isinstance(source, int) else None
                 self.fail(body, error, Status.SKIPPED)
                 return None
         return arguments

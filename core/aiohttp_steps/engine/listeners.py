@@ -24,20 +24,13 @@ class Listeners:
     Args:
         started: implementations of `steps_run_started`, in the order of steps.
         finished: of `steps_run_finished`.
-        learn: takes the report of each run, besides them; `None`: nothing does.
     """
 
-    __slots__ = ("_finished", "_learn", "_started")
+    __slots__ = ("_finished", "_started")
 
-    def __init__(
-        self,
-        started: Iterable[HookImpl],
-        finished: Iterable[HookImpl],
-        learn: Callable[[Report], None] | None = None,
-    ) -> None:
+    def __init__(self, started: Iterable[HookImpl], finished: Iterable[HookImpl]) -> None:
         self._started = _prepare(started)
         self._finished = _prepare(finished)
-        self._learn = learn
 
     def __bool__(self) -> bool:
         """Tell whether a plugin listens."""
@@ -58,8 +51,6 @@ class Listeners:
                 function(report) if takes_report else function()
             except Exception:
                 logger.exception("plugin %r: its steps_run_finished failed", plugin)
-        if self._learn is not None:
-            self._learn(report)
 
 
 def _prepare(implementations: Iterable[HookImpl]) -> tuple[Listener, ...]:

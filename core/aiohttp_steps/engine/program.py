@@ -98,6 +98,7 @@ class Program:
             run any more.
         has_resources: whether some step is a generator, to be left after the handler.
         listeners: who is told of the beginning and end of runs; `None`: nobody.
+        paths: learns from runs in which order steps start; `None`: their order makes no difference.
         is_unattended: whether neither resources nor listeners wait for the end of a run.
     """
 
@@ -107,12 +108,13 @@ class Program:
     keeps: bool
     has_resources: bool
     listeners: Listeners | None
+    paths: Paths | None
     is_unattended: bool
 
     @property
     def is_observed(self) -> bool:
         """Whether some plugin listens to the beginning or end of runs."""
-        return bool(self.listeners)
+        return self.listeners is not None
 
 
 def build_program(
@@ -164,6 +166,7 @@ def build_program(
         keeps=has_resources or any(stage.keeps for stage in stages),
         has_resources=has_resources,
         listeners=listeners,
+        paths=paths,
         is_unattended=not has_resources and listeners is None,
     )
 

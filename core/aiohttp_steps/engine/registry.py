@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from pluggy import HookImpl
 
-    from aiohttp_steps.policies import Paths
     from aiohttp_steps.types import Locks, Plan, Step
 
 PROCESS_LOCKS = ProcessLocks()
@@ -122,7 +121,7 @@ class StepRegistry(PluginRegistry):
                 plan,
                 self.runners,
                 self._derive("wrappers", self._collect_wrappers),
-                listeners=self._find_listeners(paths),
+                listeners=self._derive("listeners", self._collect_listeners) or None,
                 paths=paths,
             )
             if len(programs) >= MOST_PROGRAMS:
@@ -320,16 +319,8 @@ class StepRegistry(PluginRegistry):
     def _collect_selectors(self) -> list[HookImpl]:
         return self.implementations("steps_select")
 
-    def _find_listeners(self, paths: Paths | None) -> Listeners | None:
-        """Return who is told of the runs of a program: one object for all that are not learned from."""
-        listeners = self._derive("listeners", self._collect_listeners)
-        if paths is not None:
-            return self._collect_listeners(paths.learn)
-        return listeners or None
-
-    def _collect_listeners(self, learn: Callable[[Report], None] | None = None) -> Listeners:
-        started, finished = map(self.implementations, ("steps_run_started", "steps_run_finished"))
-        return Listeners(started, finished, learn)
+    def _collect_listeners(self) -> Listeners:
+        return Listeners(*map(self.implementations, ("steps_run_started", "steps_run_finished")))
 
 
 def _ask(implementation: HookImpl, **arguments: Any) -> Any:

@@ -81,13 +81,13 @@ class Workers:
             ready_at[body.index] = now
         try:
             if stage.is_chain:
-                await self._drive(now, is_chain=True)
+                await self.drive(now, is_chain=True)
             elif stage.is_plain:
-                await self._drive(now)
+                await self.drive(now)
             elif _IS_EAGER or stage.waits:
                 self._start_workers()
             else:
-                self._start(self._drive(now), stage.roots[0])
+                self._start(self.drive(now), stage.roots[0])
             if self._to_do and not execution.is_over:
                 self._wake = self._loop.create_future()
                 await self._wake
@@ -114,7 +114,7 @@ class Workers:
         try:
             while ready and not execution.is_over:
                 body = ready.popleft()
-                self._start(self._work(body), body)
+                self._start(self._execution.run_here(body, self), body)
         finally:
             self._is_starting = False
 
@@ -130,25 +130,23 @@ class Workers:
             task = Task(work, loop=loop, name=name, context=context)
         if not task.done():
             self._tasks.append(task)
+            if self._at is not None:
+                self._at.setdefault(task, body)  # an eager one may have gone on with another
 
-    async def _work(self, body: Body) -> None:
-        """Run a step in a task made for it, and then what else is ready."""
-        execution = self._execution
-        if execution.is_over:  # it ended between the making of this task and its first turn
-            return
-        if self._at is not None:
-            self._at[asyncio.current_task()] = body
-        await execution.run_here(body)
+    def is_to_go_on(self, body: Body) -> bool:
+        """Note the end of a step; answers whether its task should `drive` what is ready."""
         self._to_do -= 1
-        now = execution.ended_at[body.index]
-        if body.successors and not execution.is_over:
-            self._release(body, now)
-        if self._ready and not execution.is_over:
-            await self._drive(now)
-        elif not self._to_do:
+        execution = self._execution
+        if not execution.is_over:
+            if body.successors:
+                self._release(body, execution.ended_at[body.index])
+            if self._ready:
+                return True
+        if not self._to_do:
             self.wake()
+        return False
 
-    async def _drive(self, now: float, *, is_chain: bool = False) -> None:  # noqa: C901, PLR0912, PLR0915 - see its docstring
+    async def drive(self, now: float, *, is_chain: bool = False) -> None:  # noqa: C901, PLR0912, PLR0915 - see its docstring
         """Run ready steps in this task one by one, each in a context of its own, until none is ready.
 
         As long as they do not wait, nothing else is needed. Before the first one waits, workers are started

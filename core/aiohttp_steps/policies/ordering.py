@@ -79,6 +79,7 @@ class Paths:
 
     Attributes:
         after_s: of the path that begins when the step has ended.
+        is_wanted: whether somebody had to wait; then runs are to be learned from.
     """
 
     def __init__(self, plan: Plan, times_s: dict[str, float]) -> None:
@@ -86,7 +87,7 @@ class Paths:
         self._successors = tuple(node.successors for node in plan.nodes)
         self._times_s = times_s
         self._used_s: dict[str, float] = {}
-        self._is_wanted = False
+        self.is_wanted = False
         self._sorted: list[tuple[list[Any], Callable[[Any], int]]] = []
         self._remaining_s: list[float] = []
         self.after_s: list[float] = []
@@ -94,7 +95,7 @@ class Paths:
 
     def want(self, index: int) -> float:
         """Return the path that begins with the start of a step that has to wait, and learn from now on."""
-        self._is_wanted = True
+        self.is_wanted = True
         return self._remaining_s[index]
 
     def keep_sorted(self, lists: Iterable[list[Any]], index: Callable[[Any], int]) -> None:
@@ -106,9 +107,7 @@ class Paths:
         self._sorted += [(items, index) for items in lists if len(items) > 1]
 
     def learn(self, report: Report) -> None:
-        """Take the times of a run into the record; costs a call if nobody ever had to wait."""
-        if not self._is_wanted:
-            return
+        """Take the times of a run into the record."""
         times_s, used_s = self._times_s, self._used_s
         is_old = False
         for name, ran_s in report.run_times_s.items():

@@ -29,8 +29,8 @@ class Ledger:
         plan: what runs.
         inputs: values of the inputs that the plan takes.
         values: results, `MISSING` where there is none.
-        errors: why there is none.
-        statuses: how a step ended, `None` for success and for what has not ended.
+        errors: why there is none, by position.
+        statuses: how steps ended that did not succeed, by position.
         calls: what went through policies or a runner, by position.
         ready_at, started_at, ended_at: in the event loop's time, `NEVER` if it has not come.
         began_at, finished_at: of the run.
@@ -69,8 +69,8 @@ class Ledger:
         self._run_info: RunInfo | None = None
         size = len(plan.nodes)
         self.values: list[Any] = [MISSING] * size
-        self.errors: list[BaseException | None] = [None] * size
-        self.statuses: list[Status | None] = [None] * size
+        self.errors: dict[int, BaseException] = {}
+        self.statuses: dict[int, Status] = {}
         self.calls: dict[int, Call] = {}
         self.ready_at = [NEVER] * size
         self.started_at = [NEVER] * size
@@ -104,13 +104,11 @@ class Ledger:
         kept.began_at, kept.finished_at = self.began_at, self.finished_at
         kept.failure, kept.cancelled, kept.answer = self.failure, self.cancelled, None
         kept.flawed = self.flawed
-        # The engine is done with these lists.
+        # The engine is done with these.
         kept.statuses, kept.ready_at = self.statuses, self.ready_at
         kept.started_at, kept.ended_at = self.started_at, self.ended_at
         kept.values = [MISSING] * len(self.values)
-        kept.errors = self.errors
-        if self.errors.count(None) < len(self.errors):
-            kept.errors = [None if error is None else RecordedError.of(error) for error in self.errors]
+        kept.errors = {index: RecordedError.of(error) for index, error in self.errors.items()}
         kept.resource_errors = NOTHING
         kept.calls = {} if self.calls else NOTHING
         for index, call in self.calls.items():

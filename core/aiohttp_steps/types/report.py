@@ -77,7 +77,7 @@ class Report:
     def completed(self) -> bool:
         """Whether every step of the plan succeeded."""
         ledger = self._ledger
-        return not ledger.flawed or (not any(ledger.statuses) and NEVER not in ledger.ended_at)
+        return not ledger.flawed or (not ledger.statuses and NEVER not in ledger.ended_at)
 
     @property
     def cancelled(self) -> bool:
@@ -117,7 +117,7 @@ class Report:
     def errors(self) -> dict[str, BaseException]:
         """Why steps gave no result, by name, in plan order; also of those whose default stands in."""
         plan, errors = self._ledger.plan, self._ledger.errors
-        return {node.step.name: error for node in plan.nodes if (error := errors[node.index]) is not None}
+        return {node.step.name: error for node in plan.nodes if (error := errors.get(node.index)) is not None}
 
     @property
     def run_times_s(self) -> dict[str, float]:
@@ -136,7 +136,7 @@ class Report:
             node.step.name: ended_at[index] - started_at[index]
             for index, node in enumerate(ledger.plan.nodes)
             if NEVER not in (started_at[index], ended_at[index])
-            and statuses[index] is None
+            and index not in statuses
             and not (index in calls and calls[index].shared)
         }
 
@@ -194,7 +194,7 @@ class Report:
         value = ledger.values[position]
         if value is not MISSING:
             return value
-        error = ledger.errors[position]
+        error = ledger.errors.get(position)
         if error is not None:
             raise error
         # Cancelled or never started: the run ended first.
@@ -233,7 +233,7 @@ class Report:
         """
         index = self._ledger.failure
         if index is not None:
-            raise self._ledger.errors[index] or StepSkippedError(self._ledger.plan.nodes[index].step.name)
+            raise self._ledger.errors.get(index) or StepSkippedError(self._ledger.plan.nodes[index].step.name)
 
     def _position(self, key: str | Callable[..., Any]) -> int:
         name = _name_of(key)

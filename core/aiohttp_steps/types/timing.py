@@ -21,9 +21,9 @@ def work_out_outcome(ledger: Ledger, node: Node) -> Outcome:
     call = ledger.calls.get(index)
     return Outcome(
         step=node.step,
-        status=ledger.statuses[index] or (Status.SUCCEEDED if has_ended else Status.NOT_STARTED),
+        status=ledger.statuses.get(index) or (Status.SUCCEEDED if has_ended else Status.NOT_STARTED),
         value=ledger.values[index],
-        error=ledger.errors[index],
+        error=ledger.errors.get(index),
         barrier_s=_idle_of(ledger, node),
         queue_s=max(0.0, (started if has_started else ended) - ready) if was_ready else 0.0,
         lock_s=call.lock_s if call else 0.0,
