@@ -12,6 +12,7 @@ from aiohttp_steps.errors import StepSkippedError, StepTimeoutError
 from aiohttp_steps.plan import estimate_gains
 from aiohttp_steps.policies import Deadline
 from aiohttp_steps.types import MISSING, NEVER, Call, Ledger, Report, Status
+from aiohttp_steps.types.ledger import NOTHING
 
 if TYPE_CHECKING:
     import contextvars
@@ -61,7 +62,10 @@ class Execution(Ledger):
         self.answers = answers
         self._workers: Workers | None = None
         self._scope: asyncio.Timeout | None = None
-        self.resources = Resources(self.resource_errors) if program.has_resources else None
+        self.resources: Resources | None = None
+        if program.has_resources:
+            self.resource_errors = {}
+            self.resources = Resources(self.resource_errors)
 
     async def run(self) -> Report:
         """Run all stages, or as many as there are before the run ends early, and return the report.
@@ -117,8 +121,8 @@ class Execution(Ledger):
             index = body.index
             if self.ended_at[index] == NEVER or self.statuses.get(index) is Status.CANCELLED:
                 has_started = self.started_at[index] != NEVER
-                self.errors[index] = StepTimeoutError(deadline_s, waiting=not has_started, of_view=True)
-                self.statuses[index] = Status.TIMED_OUT
+                error = StepTimeoutError(deadline_s, waiting=not has_started, of_view=True)
+                self._note(index, Status.TIMED_OUT, error)
                 self.values[index] = body.default
                 if self.failure is None and body.required and body.default is MISSING:
                     self.failure = index
@@ -206,6 +210,8 @@ class Execution(Ledger):
         Args:
             context: the step's, if this task has another.
         """
+        if self.calls is NOTHING:
+            self.calls = {}
         call = self.calls[body.index] = Call(
             body.step,
             self.request,
@@ -252,8 +258,7 @@ class Execution(Ledger):
     def pass_on(self, body: Body, error: BaseException) -> None:
         """Note that a step was cancelled, by the end of the run or by somebody who means this task."""
         self.ended_at[body.index] = self.clock()
-        self.statuses[body.index] = Status.CANCELLED
-        self.flawed = True
+        self._note(body.index, Status.CANCELLED)
         if not self.is_over:
             if self._workers is not None:
                 self._workers.passing = error
@@ -263,11 +268,9 @@ class Execution(Ledger):
         """Note the failure of a step; that of one that is required ends the run."""
         index = body.index
         self.ended_at[index] = self.clock()
-        self.errors[index] = error
-        self.flawed = True
-        self.statuses[index] = status or (
-            Status.TIMED_OUT if isinstance(error, StepTimeoutError) else Status.FAILED
-        )
+        if status is None:
+            status = Status.TIMED_OUT if isinstance(error, StepTimeoutError) else Status.FAILED
+        self._note(index, status, error)
         self.values[index] = body.default
         if self.is_over:
             return
@@ -275,6 +278,15 @@ class Execution(Ledger):
         if (body.required and body.default is MISSING) or isinstance(error, self.answers):
             self.failure = index
             self.end()
+
+    def _note(self, index: int, status: Status, error: BaseException | None = None) -> None:
+        """Note that a step has given no result of its own."""
+        self.flawed = True
+        if self.statuses is NOTHING:
+            self.statuses, self.errors = {}, {}
+        self.statuses[index] = status
+        if error is not None:
+            self.errors[index] = error
 
     def answer_with(self, value: Any) -> None:
         """End the run with a step's response, unless it has ended."""

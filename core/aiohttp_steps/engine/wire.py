@@ -155,5 +155,6 @@ def describe_outcome(outcome: Outcome) -> dict[str, Any]:
 
 
 def to_ms(seconds: float) -> float:
-    """Return milliseconds, rounded to the microsecond."""
-    return round(seconds * 1000, 3)
+    """Return milliseconds, rounded to the microsecond; of no less than 0 seconds."""
+    # `round` to digits goes by way of text, which takes three times as long.
+    return int(seconds * 1_000_000 + 0.5) / 1000

@@ -69,9 +69,11 @@ class Ledger:
         self._run_info: RunInfo | None = None
         size = len(plan.nodes)
         self.values: list[Any] = [MISSING] * size
-        self.errors: dict[int, BaseException] = {}
-        self.statuses: dict[int, Status] = {}
-        self.calls: dict[int, Call] = {}
+        # Of their own from the first entry on.
+        self.errors: dict[int, BaseException] = NOTHING
+        self.statuses: dict[int, Status] = NOTHING
+        self.calls: dict[int, Call] = NOTHING
+        self.resource_errors: dict[str, BaseException] = NOTHING
         self.ready_at = [NEVER] * size
         self.started_at = [NEVER] * size
         self.ended_at = [NEVER] * size
@@ -79,7 +81,6 @@ class Ledger:
         self.failure: int | None = None
         self.answer: Any = None
         self.cancelled = self.flawed = False
-        self.resource_errors: dict[str, BaseException] = {}
 
     @property
     def request(self) -> Any:

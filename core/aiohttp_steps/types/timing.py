@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import sub
 from typing import TYPE_CHECKING
 
 from aiohttp_steps.types.ledger import NEVER
@@ -44,17 +45,35 @@ def work_out_timing(ledger: Ledger) -> Timing:
         ledger.started_at,
         ledger.ended_at,
     )
-    idle_s = [_idle_of(ledger, node) for node in nodes] if len(ledger.plan.tiers) > 1 else [0.0] * len(nodes)
-    run_s = [
-        0.0 if started == NEVER or ended == NEVER else ended - started  # noqa: PLR1714 - twice as fast
-        for started, ended in zip(started_at, ended_at, strict=True)
-    ]
-    path = _critical_path(ledger, idle_s)
+    if ledger.flawed or NEVER in started_at:
+        # One that never started is on no path.
+        ended_at = [
+            NEVER if started == NEVER else ended for started, ended in zip(started_at, ended_at, strict=True)
+        ]
+        run_s = [
+            0.0 if ended == NEVER else ended - started
+            for started, ended in zip(started_at, ended_at, strict=True)
+        ]
+    else:
+        run_s = list(map(sub, ended_at, started_at))
+    has_barriers = len(ledger.plan.tiers) > 1
+    idle_s = [_idle_of(ledger, node) for node in nodes] if has_barriers else []
+    # Back from the step that ended last, each time to the one whose end let it start. Both `index` and `max`
+    # give the first on a tie, the earlier in the plan: the path does not depend on chance.
+    here = ended_at.index(max(ended_at)) if nodes else None
+    names: list[str] = []
+    critical_s = 0.0
+    while here is not None and ended_at[here] != NEVER:
+        names.append(nodes[here].step.name)
+        critical_s += run_s[here]
+        blockers = _blockers(ledger.plan, here, is_idle=bool(idle_s and idle_s[here]))
+        here = max(blockers, key=ended_at.__getitem__) if blockers else None
+    names.reverse()
     return Timing(
         wall_s=ledger.finished_at - began,
         sum_s=sum(run_s),
-        critical_path_s=sum([run_s[index] for index in path]),
-        critical_path=tuple([nodes[index].step.name for index in path]),
+        critical_path_s=critical_s,
+        critical_path=tuple(names),
         idle_s=sum(idle_s),
     )
 
@@ -72,27 +91,10 @@ def _idle_of(ledger: Ledger, node: Node) -> float:
     return max(0.0, ready - inputs_at)
 
 
-def _critical_path(ledger: Ledger, idle_s: list[float]) -> list[int]:
-    """Walk back from the step that ended last, each time to the one whose end let it start."""
-    plan, ended_at = ledger.plan, ledger.ended_at
-    if ledger.flawed:  # one that never started is on no path
-        ended_at = [
-            NEVER if started == NEVER else ended
-            for started, ended in zip(ledger.started_at, ended_at, strict=True)
-        ]
-    # `max` gives the first on a tie, the earlier in the plan: the path does not depend on chance.
-    last = max(range(len(ended_at)), key=ended_at.__getitem__, default=None)
-    path: list[int] = []
-    while last is not None and ended_at[last] != NEVER:
-        path.append(last)
-        last = max(_blockers(plan, last, idle_s), key=ended_at.__getitem__, default=None)
-    return path[::-1]
-
-
-def _blockers(plan: Plan, index: int, idle_s: list[float]) -> list[int]:
+def _blockers(plan: Plan, index: int, *, is_idle: bool) -> list[int]:
     """Return the steps whose end a step has waited for, in plan order."""
     node = plan.nodes[index]
-    blockers = [edge.source for edge in node.edges]
-    if node.tier and (idle_s[index] or not blockers):
+    blockers = [edge.source for edge in node.edges] if node.edges else []
+    if node.tier and (is_idle or not blockers):
         blockers = sorted({*blockers, *(before.index for before in plan.tiers[node.tier - 1].nodes)})
     return blockers
