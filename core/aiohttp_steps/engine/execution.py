@@ -242,18 +242,29 @@ class Execution(Ledger):
 
     def collect(self, body: Body) -> dict[str, Any] | None:
         """Return a step's arguments; `None`, and the step is skipped, if one that it needs has no value."""
-        values, inputs = self.values, self.inputs
+        values = self.values
         arguments: dict[str, Any] = {}
-        for parameter, source in body.takes:
-            value = values[source] if isinstance(source, int) else inputs.get(source, MISSING)
+        for parameter, source in body.takes_steps:
+            value = values[source]
             if value is not MISSING:
                 arguments[parameter] = value
             elif parameter in body.needs:
-                error = StepSkippedError(parameter)
-                error.__cause__ = self.errors.get(source) if isinstance(source, int) else None
-                self.fail(body, error, Status.SKIPPED)
+                self._skip(body, parameter, self.errors.get(source))
+                return None
+        for parameter, name in body.takes_inputs:
+            value = self.inputs.get(name, MISSING)
+            if value is not MISSING:
+                arguments[parameter] = value
+            elif parameter in body.needs:
+                self._skip(body, parameter)
                 return None
         return arguments
+
+    def _skip(self, body: Body, parameter: str, cause: BaseException | None = None) -> None:
+        """Note that a step is skipped for want of what a parameter takes."""
+        error = StepSkippedError(parameter)
+        error.__cause__ = cause
+        self.fail(body, error, Status.SKIPPED)
 
     def pass_on(self, body: Body, error: BaseException) -> None:
         """Note that a step was cancelled, by the end of the run or by somebody who means this task."""

@@ -36,7 +36,8 @@ class Body:
         function: for the engine to await or call itself, if no policy and no runner stands between.
         call: executes the step otherwise.
         is_plain: whether `function` is a plain one, of runner `inline`.
-        takes: name and source of each parameter, which is a position in the plan or the name of an input.
+        takes_steps: parameters with positions in the plan of the steps whose results they take.
+        takes_inputs: parameters with names of the inputs that they take.
         needs: names of the parameters without which it is skipped.
         is_bare: whether it takes neither request nor arguments.
         successors: positions of the steps of its stage that wait for it, in the order in which they start.
@@ -48,7 +49,8 @@ class Body:
     function: Callable[..., Any]
     call: StepCall | None
     is_plain: bool
-    takes: tuple[tuple[str, int | str], ...]
+    takes_steps: tuple[tuple[str, int], ...]
+    takes_inputs: tuple[tuple[str, str], ...]
     needs: frozenset[str]
     takes_request: bool
     is_bare: bool
@@ -197,7 +199,12 @@ def _build_body(
         function=as_plain(step.function) if is_plain else step.function,
         call=None if is_direct else call,
         is_plain=is_plain,
-        takes=tuple((binding.parameter, binding.source) for binding in node.bindings),
+        takes_steps=tuple(
+            (one.parameter, one.source) for one in node.bindings if isinstance(one.source, int)
+        ),
+        takes_inputs=tuple(
+            (one.parameter, one.source) for one in node.bindings if isinstance(one.source, str)
+        ),
         needs=frozenset(binding.parameter for binding in node.bindings if binding.required),
         takes_request=takes_request,
         is_bare=not node.bindings and not takes_request,

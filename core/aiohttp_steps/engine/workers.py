@@ -181,7 +181,10 @@ class Workers:
                     else:
                         if body.call is None:
                             started_at[index] = now
-                            working = body.function(*positional, **arguments)  # nothing of it runs in here
+                            # Nothing of it runs in here.
+                            working = (
+                                body.function() if body.is_bare else body.function(*positional, **arguments)
+                            )
                         else:
                             working = execution.call(body, body.call, arguments, context)
                         try:
@@ -208,7 +211,7 @@ class Workers:
             else:
                 now = ended_at[index]
             self._to_do -= 1
-            if body.successors and not is_chain and not execution.is_over:
+            if not is_chain and body.successors and not execution.is_over:
                 self._release(body, now)
         if not self._to_do:
             self.wake()
