@@ -63,7 +63,11 @@ async ([names, pauseMs]) => {
     }
     await drawn;
     const took = performance.getEntriesByName("switch").at(-1);
-    const asked = performance.getEntriesByType("resource").at(-1);
+    // The browser may tell of the request a little later than the page has drawn its answer.
+    const path = `/views/${names.at(-1)}`;
+    const find = () => performance.getEntriesByType("resource").findLast((one) => one.name.includes(path));
+    while (!find()) await new Promise(requestAnimationFrame);
+    const asked = find();
     const failed = document.querySelectorAll(".failed, .alert").length;
     return { view: took.detail.view, took: took.duration, asked: asked.duration, failed };
 }
