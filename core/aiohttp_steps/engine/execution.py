@@ -6,8 +6,9 @@ import asyncio
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from aiohttp_steps.engine.implementation import PASSING
 from aiohttp_steps.engine.resources import Resources
-from aiohttp_steps.engine.workers import NO_ARGUMENTS, PASSING, Workers
+from aiohttp_steps.engine.workers import NO_ARGUMENTS, Workers
 from aiohttp_steps.errors import StepSkippedError, StepTimeoutError
 from aiohttp_steps.plan import estimate_gains
 from aiohttp_steps.policies import Deadline

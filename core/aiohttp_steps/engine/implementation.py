@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aiohttp_steps.types import Locks, Runner, StepCall
 
 PASSING = (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit)
-"""Errors that end the call whoever raises them: they are addressed to the task."""
+"""Errors that end a call or a run whoever raises them: they are addressed to the task, not to a plugin."""
 
 _DEFAULT = StepOptions()
 

@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from aiohttp_steps.engine.context import go_on
+from aiohttp_steps.engine.implementation import PASSING
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 # Eager tasks run up to their first wait where they are made: a step that does not wait costs no turn.
 _IS_EAGER = sys.version_info >= (3, 12)
-
-PASSING = (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit)
-"""Errors that end the run whoever raises them: they are addressed to the task, not to the step."""
 
 NO_ARGUMENTS: dict[str, Any] = {}
 """What a step gets that takes nothing; nobody writes to it."""
