@@ -6,6 +6,8 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+from aiohttp_steps.engine.outlasting import outlast
+
 if TYPE_CHECKING:
     import contextvars
     from collections.abc import Awaitable, Callable
@@ -88,7 +90,7 @@ class _Keeper:
             await asyncio.wait([self._task, self._entered], return_when=asyncio.FIRST_COMPLETED)
         except BaseException:
             self._task.cancel()
-            await self._wait()
+            await outlast([self._task])
             raise
         if self._entered.done():
             return self._entered.result()
@@ -97,7 +99,7 @@ class _Keeper:
 
     async def leave(self, error: BaseException | None) -> None:
         self._left.set_result(error)
-        await self._wait()
+        await outlast([self._task])
         self._judge()
 
     def _judge(self) -> None:
@@ -126,14 +128,3 @@ class _Keeper:
             raise
         if self._call.leave is not None:
             await self._call.leave(error)
-
-    async def _wait(self) -> None:
-        """Wait for the task's end, however often this one is cancelled meanwhile."""
-        interruption: BaseException | None = None
-        while not self._task.done():
-            try:
-                await asyncio.wait([self._task])
-            except asyncio.CancelledError as raised:
-                interruption = raised
-        if interruption is not None:
-            raise interruption

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from aiohttp_steps.engine.implementation import PASSING, Ending, as_failure
+from aiohttp_steps.engine.outlasting import outlast
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
@@ -134,22 +135,16 @@ class Siblings:
     async def _stop(self) -> None:
         """Cancel what still runs and wait for its end, however often this task is cancelled meanwhile."""
         self._is_over = True
-        running = {task for task in self._tasks if not task.done()}
-        interruption: BaseException | None = None
-        for task in running:
+        for task in self._tasks:
             task.cancel()
-        while running:
-            try:
-                _, running = await asyncio.wait(running)
-            except asyncio.CancelledError as error:
-                interruption = error
-        for value in self._awaited:
-            # A task that was cancelled before it began has not touched its coroutine.
-            if inspect.iscoroutine(value):
-                value.close()
-        self._report_lost()
-        if interruption is not None:
-            raise interruption
+        try:
+            await outlast(self._tasks)
+        finally:
+            for value in self._awaited:
+                # A task that was cancelled before it began has not touched its coroutine.
+                if inspect.iscoroutine(value):
+                    value.close()
+            self._report_lost()
 
     def _report_lost(self) -> None:
         """Log the errors that the call does not raise: of those behind the first result, or cancelled."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp_steps.engine.context import go_on
 from aiohttp_steps.engine.implementation import PASSING
+from aiohttp_steps.engine.outlasting import outlast
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -230,19 +231,13 @@ class Workers:
         """
         execution, at = self._execution, self._at
         execution.is_over = True
-        running = {task for task in self._tasks if not task.done()}
-        interruption: BaseException | None = None
-        for task in running:
+        for task in self._tasks:
             body = at.get(task) if at is not None and execution.is_leaving else None
             if body is None or body.on_disconnect == "cancel" or not execution.is_running(body):
                 task.cancel()
-        while running:
-            try:
-                _, running = await asyncio.wait(running)
-            except asyncio.CancelledError as error:
-                interruption = error
-        for task in self._tasks:
-            if not task.cancelled():
-                task.exception()  # what it was is in `passing`; here it only counts as seen
-        if interruption is not None:
-            raise interruption
+        try:
+            await outlast(self._tasks)
+        finally:
+            for task in self._tasks:
+                if not task.cancelled():
+                    task.exception()  # what it was is in `passing`; here it only counts as seen
