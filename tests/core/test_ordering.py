@@ -453,5 +453,5 @@ async def test_threads_of_a_registry_learn_and_start_the_longest_path_first(
 
 def test_unknown_order_is_refused():
     """Where it is written, with what there is."""
-    with pytest.raises(ValueError, match=r"order='best' is none; the orders are: 'path', 'arrival'"):
+    with pytest.raises(ValueError, match=r"there is no order='best'; the orders are: 'path', 'arrival'"):
         Limits(order="best")

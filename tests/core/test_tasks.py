@@ -38,16 +38,25 @@ def count_turns():
 
 
 @pytest.fixture
-def made():
-    """Count tasks: installs a task factory that notes their names."""
-    names = []
+def made(registry):
+    """Return a function that runs the view, and gives the report and the tasks that were made."""
 
-    def factory(loop, coroutine, **options):
-        task = asyncio.Task(coroutine, loop=loop, **options)
-        names.append(task)
-        return task
+    async def run():
+        tasks = []
 
-    return factory, names
+        def factory(loop, coroutine, **options):
+            task = asyncio.Task(coroutine, loop=loop, **options)
+            tasks.append(task)
+            return task
+
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(factory)
+        try:
+            return await registry.run("v"), tasks
+        finally:
+            loop.set_task_factory(None)
+
+    return run
 
 
 @pytest.mark.parametrize("kind", ["gate", "sequential", "parallel"])
@@ -84,7 +93,6 @@ async def test_steps_that_do_not_wait_cost_no_turn(add, registry, count_turns):
 
 async def test_inline_steps_need_no_task(add, registry, made, count_turns):
     """What cannot wait is called where the request is."""
-    factory, tasks = made
     inline = step(concurrency="parallel", views=["v"], runner="inline")
 
     @inline
@@ -100,19 +108,13 @@ async def test_inline_steps_need_no_task(add, registry, made, count_turns):
         return [a, b, asyncio.current_task()]
 
     add(a, b, c)
-    loop = asyncio.get_running_loop()
-    loop.set_task_factory(factory)
-    try:
-        turns, report = await count_turns(registry.run("v"))
-    finally:
-        loop.set_task_factory(None)
+    turns, (report, tasks) = await count_turns(made())
     assert report["c"] == [asyncio.current_task()] * 3
     assert (turns, tasks) == (0, [])
 
 
 async def test_steps_that_do_not_wait_share_one_task(add, registry, made):
     """A task for each would cost more than such steps do."""
-    factory, tasks = made
     seen = []
 
     def make(name):
@@ -123,12 +125,7 @@ async def test_steps_that_do_not_wait_share_one_task(add, registry, made):
         return parallel(each)
 
     add(*map(make, ["a", "b", "c", "d"]))
-    loop = asyncio.get_running_loop()
-    loop.set_task_factory(factory)
-    try:
-        report = await registry.run("v")
-    finally:
-        loop.set_task_factory(None)
+    report, tasks = await made()
     assert report.completed
     if is_eager:  # a factory that is not: whether a step waits is known too late
         assert [task.get_name() for task in tasks] == ["a", "b", "c", "d"]
@@ -204,7 +201,6 @@ async def test_a_chain_has_copies_of_the_context(add, registry):
 
 async def test_a_chain_needs_one_task(add, registry, made):
     """Whoever ends a step goes on with the next: tasks are made for width, not for length."""
-    factory, tasks = made
 
     @parallel
     async def neighbour():
@@ -223,12 +219,7 @@ async def test_a_chain_needs_one_task(add, registry, made):
         await asyncio.sleep(0)
 
     add(neighbour, a, b, c)
-    loop = asyncio.get_running_loop()
-    loop.set_task_factory(factory)
-    try:
-        report = await registry.run("v")
-    finally:
-        loop.set_task_factory(None)
+    report, tasks = await made()
     assert report.completed
     assert [task.get_name() for task in tasks] == ["neighbour", "a"]
 

@@ -43,7 +43,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
-            message = f"order={self.order!r} is none; the orders are: {', '.join(map(repr, ORDERS))}"
+            message = f"there is no order={self.order!r}; the orders are: {', '.join(map(repr, ORDERS))}"
             raise ValueError(message)
 
 

@@ -8,13 +8,11 @@ from bisect import insort
 from typing import TYPE_CHECKING
 
 from aiohttp_steps.errors import StepShedError
+from aiohttp_steps.types.running import FIRST_COME
 
 if TYPE_CHECKING:
     from aiohttp_steps.policies.ordering import Order
     from aiohttp_steps.types import Call, Rank
-
-_FIRST_COME: Rank = (0.0, 0.0, 0)
-"""Rank of all who wait where the order is that of coming."""
 
 
 class Slots:
@@ -58,7 +56,7 @@ class Slots:
             return
         if len(self._queue) >= self._most_waiting and not (call.required and self._shed_optional()):
             raise StepShedError(self._name)
-        rank = _FIRST_COME if self._order is None else self._order.rank(call)
+        rank = FIRST_COME if self._order is None else self._order.rank(call)
         waiter = _Waiter(rank, next(self._number), call)
         insort(self._queue, waiter)
         try:

@@ -14,14 +14,13 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from aiohttp_steps.types.running import FIRST_COME
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
     from aiohttp_steps.types import Call, Rank, RankCall
-
-FIRST_COME: Rank = (0.0, 0.0, 0)
-"""Rank of all that waits for a thread where the order is that of coming."""
 
 bodies = threading.local()
 """Which job a thread works on: `bodies.job`, `None` between two."""

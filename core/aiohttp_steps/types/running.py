@@ -145,6 +145,9 @@ StepMiddleware = Callable[[StepCall], StepCall]
 Rank = tuple[float, float, int]
 """Place among the calls that wait for one thing: the least is served first."""
 
+FIRST_COME: Rank = (0.0, 0.0, 0)
+"""Rank of all that wait where the order is that of coming."""
+
 RankCall = Callable[[Call], Rank]
 """Gives a call its rank; asked only if the call has to wait."""
 
