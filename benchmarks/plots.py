@@ -92,19 +92,22 @@ def read_results(file: Path) -> Measured:
     """Read a file that `python -m benchmarks --json` wrote.
 
     Raises:
-        ResultsError: it has no results of `peers`.
+        ResultsError: it cannot be read, or has no results of `peers`.
     """
-    document = json.loads(file.read_text())
-    tables = [result for result in document["results"] if result["name"] == "peers"]
+    remedy = f"make them with: python -m benchmarks --only peers --json {file}"
+    try:
+        document = json.loads(file.read_text())
+        tables = [result for result in document["results"] if result["name"] == "peers"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        message = f"{file}: no results of benchmarks ({type(error).__name__}: {error}); {remedy}"
+        raise ResultsError(message) from error
 
     def find(column: str) -> Table:
         for table in tables:
             if column in table["columns"]:
                 found: Table = table
                 return found
-        message = (
-            f"{file}: no results of peers; make them with: python -m benchmarks --only peers --json {file}"
-        )
+        message = f"{file}: no results of peers; {remedy}"
         raise ResultsError(message)
 
     return Measured(

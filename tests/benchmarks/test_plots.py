@@ -103,3 +103,15 @@ def test_file_without_results_of_peers_is_refused_with_the_remedy(tmp_path, caps
     assert plots.main([str(file), "--to", str(tmp_path / "pictures")]) == 1
     assert f"python -m benchmarks --only peers --json {file}" in capsys.readouterr().err
     assert not (tmp_path / "pictures").exists()
+
+
+@pytest.mark.parametrize("text", [None, "{}", "[]", "no JSON"], ids=["missing", "empty", "a list", "no JSON"])
+def test_file_that_is_no_results_is_refused_with_the_remedy(tmp_path, capsys, text):
+    """A slip in a name must not end in a traceback."""
+    file = tmp_path / "3.11.json"
+    if text is not None:
+        file.write_text(text)
+    assert plots.main([str(file), "--to", str(tmp_path)]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"{file}: no results of benchmarks")
+    assert f"python -m benchmarks --only peers --json {file}" in told
