@@ -18,7 +18,7 @@ from aiohttp_steps.runners import BuiltinRunners
 from aiohttp_steps.types import Dependency, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -168,7 +168,7 @@ class StepRegistry(PluginRegistry):
         values = resolve_inputs(program.plan, declared, given)
         return await self.execute(program, values, request=request, deadline_s=deadline_s)
 
-    async def execute(
+    def execute(
         self,
         program: Program,
         inputs: Mapping[str, Any],
@@ -177,8 +177,10 @@ class StepRegistry(PluginRegistry):
         answers: tuple[type, ...] = (),
         deadline_s: float | None = None,
         watch: Callable[[Execution], None] | None = None,
-    ) -> Report:
+    ) -> Coroutine[Any, Any, Report]:
         """Run a program with inputs that are complete and converted, and tear its resources down.
+
+        The run begins with the call; what is returned has to be awaited at once.
 
         Args:
             answers: types of results and errors that end the run: its answer.
@@ -189,11 +191,12 @@ class StepRegistry(PluginRegistry):
             execution = Execution(program, request, inputs, answers)
             if watch is not None:
                 watch(execution)
-            return await execution.run()
-        async with self.running(
-            program, inputs, request=request, answers=answers, deadline_s=deadline_s, watch=watch
-        ) as report:
-            return report
+            return execution.run()
+        return _run_and_leave(
+            self.running(
+                program, inputs, request=request, answers=answers, deadline_s=deadline_s, watch=watch
+            )
+        )
 
     def running(
         self,
@@ -321,6 +324,11 @@ class StepRegistry(PluginRegistry):
 
     def _collect_listeners(self) -> Listeners:
         return Listeners(*map(self.implementations, ("steps_run_started", "steps_run_finished")))
+
+
+async def _run_and_leave(running: Running) -> Report:
+    async with running as report:
+        return report
 
 
 def _ask(implementation: HookImpl, **arguments: Any) -> Any:

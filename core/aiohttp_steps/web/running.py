@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from aiohttp.payload import Payload
 
-from aiohttp_steps.engine import Execution, resolve_inputs
+from aiohttp_steps.engine import resolve_inputs
 from aiohttp_steps.errors import InputError, StepError, StepSkippedError
 from aiohttp_steps.web.departure import Departure
 from aiohttp_steps.web.inputs import gather_own_inputs
@@ -53,12 +53,9 @@ async def answer_route(
     if program.keeps:
         return await _answer_departing(request, state, route, (program, inputs), handler)
     # Nothing is to be kept from being torn, so that the request's own task does it all.
-    if program.is_unattended and route.deadline_s is None:
-        report = await Execution(program, request, inputs, ANSWERS).run()
-    else:
-        report = await state.registry.execute(
-            program, inputs, request=request, answers=ANSWERS, deadline_s=route.deadline_s
-        )
+    report = await state.registry.execute(
+        program, inputs, request=request, answers=ANSWERS, deadline_s=route.deadline_s
+    )
     answer = _settle(request, state, report)
     if answer is not None:
         return answer
